@@ -1,0 +1,23 @@
+//! The rules of Tidelock, and only rules: records, `decide()`, lock info, state header, limits.
+//!
+//! Nothing here waits, reads a clock, draws a random number or touches a disk: every rule can be checked by
+//! calling it. The one entry is [`decide`].
+
+pub mod address;
+pub mod caller;
+pub mod decide;
+pub mod limits;
+pub mod lock_info;
+pub mod record;
+pub mod state_header;
+pub mod time;
+pub mod version;
+
+pub use address::{Address, AddressError};
+pub use caller::Caller;
+pub use decide::{Command, decide};
+pub use lock_info::{LockId, LockInfo, LockInfoError};
+pub use record::{Facet, FacetForm, Lock, Record, Refusal, Release};
+pub use state_header::{StateHeader, StateHeaderError};
+pub use time::Time;
+pub use version::{BlobId, Body, Content, Version, VersionId, Versioning};
