@@ -1,0 +1,191 @@
+//! Buckets: a name, a versioning, and the documents that the doors keep with it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tidelock_core::{
+    Time, Versioning,
+    address::check_bucket,
+    limits::{BUCKETS_MAX, SCAN_PAGE_ROWS},
+};
+use tidelock_engine::{Batch, Expect, Revision};
+
+use crate::{
+    Error, Service,
+    rows::{self, ObjectRow},
+    turn::TURNS,
+};
+
+/// A bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created: Time,
+    /// Its versioning.
+    pub versioning: Versioning,
+    /// Texts that a door keeps with the bucket, by the door's own names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub documents: BTreeMap<String, String>,
+    /// Set while the bucket is looked through before its deletion: from then on it takes no writes, so that nothing
+    /// can slip in between the look and the deletion.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    closing: bool,
+}
+
+impl Service {
+    /// Makes a bucket.
+    ///
+    /// # Errors
+    /// [`Error::BucketExists`]; [`Error::NoSuchBucket`] for a name that S3 would not take.
+    pub async fn create_bucket(&self, name: &str) -> Result<Bucket, Error> {
+        check_bucket(name).map_err(|_| Error::NoSuchBucket(name.to_owned()))?;
+        let bucket = Bucket {
+            name: name.to_owned(),
+            created: self.now(),
+            versioning: Versioning::Unversioned,
+            documents: BTreeMap::new(),
+            closing: false,
+        };
+        let row = rows::bucket(name);
+        let batch = Batch {
+            checks: vec![(row.clone(), Expect::Absent)],
+            puts: vec![(row, rows::encode(&bucket))],
+            ..Batch::default()
+        };
+        if self.commit(batch).await? {
+            Ok(bucket)
+        } else {
+            Err(Error::BucketExists(name.to_owned()))
+        }
+    }
+
+    /// A bucket by its name.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn bucket(&self, name: &str) -> Result<Bucket, Error> {
+        Ok(self.open_bucket(name).await?.0)
+    }
+
+    /// A bucket that takes writes, and the revision that a write must name to be sure that it still does.
+    pub(crate) async fn open_bucket(&self, name: &str) -> Result<(Bucket, Revision), Error> {
+        let row = rows::bucket(name);
+        let entry = self
+            .engine
+            .get(&row)
+            .await?
+            .ok_or_else(|| Error::NoSuchBucket(name.to_owned()))?;
+        let bucket: Bucket = rows::decode(&row, &entry.value)?;
+        if bucket.closing {
+            Err(Error::NoSuchBucket(name.to_owned()))
+        } else {
+            Ok((bucket, entry.revision))
+        }
+    }
+
+    /// Every bucket, by name.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn buckets(&self) -> Result<Vec<Bucket>, Error> {
+        let mut buckets = self.all_buckets().await?;
+        buckets.retain(|bucket| !bucket.closing);
+        Ok(buckets)
+    }
+
+    async fn all_buckets(&self) -> Result<Vec<Bucket>, Error> {
+        let rows = self.engine.scan(rows::space(b'b'), BUCKETS_MAX).await?;
+        rows.iter()
+            .map(|(row, entry)| rows::decode(row, &entry.value))
+            .collect()
+    }
+
+    /// Changes a bucket.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`].
+    pub async fn change_bucket(
+        &self,
+        name: &str,
+        change: impl Fn(&mut Bucket) + Send,
+    ) -> Result<Bucket, Error> {
+        for _ in TURNS {
+            let (mut bucket, revision) = self.open_bucket(name).await?;
+            change(&mut bucket);
+            if self.put_bucket(&bucket, revision).await? {
+                return Ok(bucket);
+            }
+        }
+        Err(Error::Busy(name.to_owned()))
+    }
+
+    async fn put_bucket(&self, bucket: &Bucket, revision: Revision) -> Result<bool, Error> {
+        let row = rows::bucket(&bucket.name);
+        let batch = Batch {
+            checks: vec![(row.clone(), Expect::At(revision))],
+            puts: vec![(row, rows::encode(bucket))],
+            ..Batch::default()
+        };
+        self.commit(batch).await
+    }
+
+    /// Deletes an empty bucket, with the uploads that were never completed.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`].
+    pub async fn delete_bucket(&self, name: &str) -> Result<(), Error> {
+        let closed = self.change_bucket(name, |bucket| bucket.closing = true).await?;
+        if !self.is_empty(name).await? {
+            self.reopen(closed).await?;
+            return Err(Error::BucketNotEmpty(name.to_owned()));
+        }
+        self.drop_uploads(name).await?;
+        self.commit(Batch {
+            deletes: vec![rows::bucket(name)],
+            ..Batch::default()
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn reopen(&self, mut bucket: Bucket) -> Result<(), Error> {
+        bucket.closing = false;
+        let put = (rows::bucket(&bucket.name), rows::encode(&bucket));
+        self.commit(Batch {
+            puts: vec![put],
+            ..Batch::default()
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Whether the bucket shows neither object nor version nor lock. Records that only keep a fence do not count.
+    async fn is_empty(&self, name: &str) -> Result<bool, Error> {
+        let mut range = rows::prefixed(rows::object(name, ""));
+        loop {
+            let page = self.engine.scan(range.clone(), SCAN_PAGE_ROWS).await?;
+            for (row, entry) in &page {
+                match rows::decode(row, &entry.value)? {
+                    ObjectRow::Record(record) if record.head.is_none() && record.lock.is_none() => {}
+                    ObjectRow::Record(_) | ObjectRow::LockFile(_) => return Ok(false),
+                }
+            }
+            let Some((last, _)) = page.last().filter(|_| page.len() == SCAN_PAGE_ROWS) else {
+                return Ok(true);
+            };
+            range.start = [last.as_slice(), &[0]].concat();
+        }
+    }
+
+    /// A bucket that was being looked through when the server died is simply open again: nothing was deleted yet.
+    pub(crate) async fn recover_buckets(&self) -> Result<(), Error> {
+        for bucket in self.all_buckets().await? {
+            if bucket.closing {
+                self.reopen(bucket).await?;
+            }
+        }
+        Ok(())
+    }
+}

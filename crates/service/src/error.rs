@@ -1,0 +1,106 @@
+//! What a use case answers when it does not do what was asked. Each door maps this enum once, with no catch-all.
+
+use tidelock_core::{Address, Lock, Version, decide::Refused};
+use tidelock_engine::EngineError;
+
+/// Why a use case did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such bucket.
+    #[error("the bucket {0} does not exist")]
+    NoSuchBucket(String),
+    /// The bucket exists already.
+    #[error("the bucket {0} exists already")]
+    BucketExists(String),
+    /// The bucket still holds objects, versions or locks.
+    #[error("the bucket {0} is not empty")]
+    BucketNotEmpty(String),
+    /// There is no object at the address; where a delete marker says so, here it is.
+    #[error("{address} does not exist")]
+    NoSuchKey {
+        /// Where.
+        address: Address,
+        /// The delete marker that hides older versions, when there is one.
+        marker: Option<Box<Version>>,
+    },
+    /// The object has no such version.
+    #[error("{address} has no version {version}")]
+    NoSuchVersion {
+        /// Where.
+        address: Address,
+        /// The version id that was asked for.
+        version: String,
+    },
+    /// The name is that of a lock's view, which is no object.
+    #[error("{0} is the name of a lock file, not of an object")]
+    LockFile(Address),
+    /// The named condition (`If-Match`, `If-None-Match`) does not hold.
+    #[error("the condition {condition} does not hold")]
+    Precondition {
+        /// The header.
+        condition: &'static str,
+    },
+    /// The caller named a lock, and another one is held.
+    #[error("the lock is held by {} since {}", held.holder.principal, held.since.0)]
+    Locked {
+        /// The lock that is held.
+        held: Box<Lock>,
+    },
+    /// There is no such upload, or it was completed or aborted.
+    #[error("the upload {0} does not exist")]
+    NoSuchUpload(String),
+    /// A part that was named does not exist or has another ETag.
+    #[error("part {0} was not uploaded, or has another ETag")]
+    InvalidPart(u32),
+    /// The parts are not named in ascending order.
+    #[error("the parts are not in ascending order")]
+    InvalidPartOrder,
+    /// A part other than the last is smaller than S3 allows.
+    #[error("part {number} is smaller than the minimum")]
+    PartTooSmall {
+        /// The part's number.
+        number: u32,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// The object would be larger than [`tidelock_core::limits::OBJECT_BYTES_MAX`].
+    #[error("the object is larger than {} bytes", tidelock_core::limits::OBJECT_BYTES_MAX)]
+    TooLarge,
+    /// What the door demanded of the assembled body does not hold; the door's own words.
+    #[error("{0}")]
+    BadDigest(String),
+    /// There is no such table.
+    #[error("the table {0} does not exist")]
+    NoSuchTable(String),
+    /// The table exists already.
+    #[error("the table {0} exists already")]
+    TableExists(String),
+    /// A plain item stands where the lock would be shown.
+    #[error("an item that is not a lock has this key")]
+    Occupied,
+    /// Others kept changing the same record; nothing was done, and trying again is right.
+    #[error("too many changes at once on {0}")]
+    Busy(String),
+    /// The engine could not answer.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Error {
+    /// An error for a stored row that cannot be read.
+    pub(crate) fn corrupt(row: &[u8], why: impl std::fmt::Display) -> Error {
+        let row = String::from_utf8_lossy(row).replace('\0', "|");
+        Error::Engine(EngineError::Corrupt(format!("row {row}: {why}")))
+    }
+
+    pub(crate) fn refused(refused: Refused, address: &Address) -> Error {
+        match refused {
+            Refused::Precondition { condition } => Error::Precondition { condition },
+            Refused::Absent => Error::NoSuchKey {
+                address: address.clone(),
+                marker: None,
+            },
+            Refused::Locked { held } => Error::Locked { held },
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The use cases over the engine: the only code that reads and commits records.
+//!
+//! Every change of an address is one turn: load its record, let `tidelock_core::decide` judge the command, commit
+//! what comes back under the condition that nothing has changed since, and on a conflict take another turn.
+//! Nothing is decided here, and nothing that waits is anywhere else.
+
+mod buckets;
+mod error;
+mod listing;
+mod locks;
+mod multipart;
+mod objects;
+mod pins;
+mod rows;
+mod tables;
+mod turn;
+
+use std::sync::Arc;
+
+use tidelock_core::Time;
+use tidelock_engine::Engine;
+pub use tidelock_engine::EngineError;
+
+pub use buckets::Bucket;
+pub use error::Error;
+pub use listing::{ListQuery, Listed, Page, VersionListed, VersionPage, VersionQuery};
+pub use multipart::{Part, Seal, Upload, UploadPage};
+pub use objects::NewBody;
+pub use tables::{ItemChange, ItemError, ItemRow, ScanOrder, Table};
+
+/// The clock and the dice, passed in so that tests can hold them.
+pub trait World: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Time;
+    /// Sixteen random bytes, unpredictable outside of tests.
+    fn random(&self) -> [u8; 16];
+}
+
+/// The use cases. Cheap to share; every method may be called from any number of tasks at once.
+pub struct Service {
+    engine: Arc<dyn Engine>,
+    world: Arc<dyn World>,
+    pins: pins::Pins,
+}
+
+impl Service {
+    /// A service over `engine`.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>, world: Arc<dyn World>) -> Service {
+        Service {
+            engine,
+            world,
+            pins: pins::Pins::default(),
+        }
+    }
+
+    /// Finishes what a crash may have left half done: the deletion of a bucket or of a table.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn recover(&self) -> Result<(), Error> {
+        self.recover_buckets().await?;
+        self.recover_tables().await
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.world.now()
+    }
+
+    /// Sixteen random bytes.
+    #[must_use]
+    pub fn random(&self) -> [u8; 16] {
+        self.world.random()
+    }
+}

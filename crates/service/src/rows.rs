@@ -1,0 +1,159 @@
+//! The keys under which things are stored, and the values that share a key space.
+//!
+//! `b|BUCKET` bucket · `o|BUCKET|KEY` record or lock file · `v|BUCKET|KEY|!SEQ` older version, newest first ·
+//! `u|BUCKET|KEY|UPLOAD` upload · `p|UPLOAD|NUMBER` part · `t|TABLE` table · `i|TABLE-ID|ROW` item.
+//! The bar is a NUL, which no bucket, key, upload or table may contain, so keys sort as their names do.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tidelock_core::{Address, Record, Time};
+
+use crate::Error;
+
+/// What is stored under an object's name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ObjectRow {
+    /// The record of an address.
+    Record(Box<Record>),
+    /// The view of a lock that has a file facet; so that a listing shows it in its place.
+    LockFile(LockFile),
+}
+
+/// What a listing shows of a lock file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LockFile {
+    pub(crate) size: u64,
+    pub(crate) etag: String,
+    pub(crate) since: Time,
+}
+
+fn row(space: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut row = vec![space];
+    for part in parts {
+        row.push(0);
+        row.extend_from_slice(part);
+    }
+    row
+}
+
+pub(crate) fn bucket(name: &str) -> Vec<u8> {
+    row(b'b', &[name.as_bytes()])
+}
+
+pub(crate) fn object(bucket: &str, key: &str) -> Vec<u8> {
+    row(b'o', &[bucket.as_bytes(), key.as_bytes()])
+}
+
+pub(crate) fn record(address: &Address) -> Vec<u8> {
+    object(address.bucket(), address.key())
+}
+
+pub(crate) fn version(address: &Address, seq: u64) -> Vec<u8> {
+    row(
+        b'v',
+        &[
+            address.bucket().as_bytes(),
+            address.key().as_bytes(),
+            &(!seq).to_be_bytes(),
+        ],
+    )
+}
+
+/// The older versions of an address that are older than `before`, newest first.
+pub(crate) fn versions(address: &Address, before: u64) -> Range<Vec<u8>> {
+    let mut end = version(address, 0);
+    end.push(0);
+    // Sequence numbers start at 1, so `before - 1` never wraps and 0 itself is never stored.
+    version(address, before.saturating_sub(1))..end
+}
+
+pub(crate) fn upload(address: &Address, id: &str) -> Vec<u8> {
+    row(
+        b'u',
+        &[
+            address.bucket().as_bytes(),
+            address.key().as_bytes(),
+            id.as_bytes(),
+        ],
+    )
+}
+
+pub(crate) fn uploads(bucket: &str, prefix: &str) -> Range<Vec<u8>> {
+    prefixed(row(b'u', &[bucket.as_bytes(), prefix.as_bytes()]))
+}
+
+pub(crate) fn part(upload: &str, number: u32) -> Vec<u8> {
+    row(b'p', &[upload.as_bytes(), &number.to_be_bytes()])
+}
+
+pub(crate) fn table(name: &str) -> Vec<u8> {
+    row(b't', &[name.as_bytes()])
+}
+
+pub(crate) fn item(table_id: &str, key: &[u8]) -> Vec<u8> {
+    row(b'i', &[table_id.as_bytes(), key])
+}
+
+/// All rows of a space.
+pub(crate) fn space(space: u8) -> Range<Vec<u8>> {
+    prefixed(vec![space, 0])
+}
+
+/// All rows that start with `prefix`.
+pub(crate) fn prefixed(prefix: Vec<u8>) -> Range<Vec<u8>> {
+    let end = after_prefix(&prefix);
+    prefix..end
+}
+
+/// The first row past every row that starts with `prefix`.
+pub(crate) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
+/// The last part of a row whose first `parts` parts have been read already.
+pub(crate) fn tail(row: &[u8], parts: usize) -> Result<&str, Error> {
+    let tail = row.splitn(parts + 1, |byte| *byte == 0).nth(parts);
+    let text = tail.and_then(|tail| std::str::from_utf8(tail).ok());
+    text.ok_or_else(|| Error::corrupt(row, "the row's name cannot be read"))
+}
+
+pub(crate) fn encode<T: Serialize>(value: &T) -> Bytes {
+    Bytes::from(serde_json::to_vec(value).expect("rows have string keys and no failing Serialize"))
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(row: &[u8], value: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(value).map_err(|why| Error::corrupt(row, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_versions_sort_newest_first_and_before_the_next_key() {
+        let (a, ab) = (
+            Address::new("abc", "a").unwrap(),
+            Address::new("abc", "a ").unwrap(),
+        );
+        assert!(version(&a, 2) < version(&a, 1));
+        assert!(version(&a, 1) < version(&ab, 9));
+        let range = versions(&a, 3);
+        assert!(range.contains(&version(&a, 2)) && range.contains(&version(&a, 1)));
+        assert!(!range.contains(&version(&a, 3)) && !range.contains(&version(&ab, 1)));
+    }
+
+    #[test]
+    fn a_prefix_ends_before_what_does_not_start_with_it() {
+        assert_eq!(prefixed(vec![b'a', 0xff]), vec![b'a', 0xff]..vec![b'b']);
+        assert_eq!(tail(b"u\0bucket\0a/b", 2).unwrap(), "a/b");
+    }
+}

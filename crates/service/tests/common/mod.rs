@@ -1,0 +1,87 @@
+//! A service on the memory engine, with a clock and dice that tests hold.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use md5::{Digest, Md5};
+use tidelock_core::{
+    Address, Caller, Content, Facet, LockId, Time,
+    decide::{Acquire, Precondition, Release},
+};
+use tidelock_engine::MemoryEngine;
+use tidelock_service::{NewBody, Service, World};
+
+#[derive(Default)]
+pub struct FakeWorld {
+    now: AtomicI64,
+    drawn: AtomicU64,
+}
+
+impl World for FakeWorld {
+    fn now(&self) -> Time {
+        Time(self.now.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn random(&self) -> [u8; 16] {
+        // Distinct, and spread over all sixteen bytes.
+        let drawn = u128::from(self.drawn.fetch_add(1, Ordering::Relaxed) + 1);
+        drawn
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+            .to_be_bytes()
+    }
+}
+
+pub fn service() -> Arc<Service> {
+    Arc::new(Service::new(
+        Arc::new(MemoryEngine::new()),
+        Arc::new(FakeWorld::default()),
+    ))
+}
+
+pub async fn with_bucket() -> Arc<Service> {
+    let service = service();
+    service.create_bucket("tfstate").await.unwrap();
+    service
+}
+
+pub fn at(key: &str) -> Address {
+    Address::new("tfstate", key).unwrap()
+}
+
+pub fn body(bytes: impl Into<Bytes>) -> NewBody {
+    let bytes = bytes.into();
+    NewBody {
+        md5: Md5::digest(&bytes).into(),
+        bytes,
+        content: Content::default(),
+        precondition: Precondition::default(),
+        lock_id: None,
+    }
+}
+
+pub fn caller(name: &str) -> Caller {
+    Caller {
+        access_key_id: name.to_owned(),
+        ..Caller::default()
+    }
+}
+
+pub fn acquire(id: &str, facet: Facet) -> Acquire {
+    Acquire {
+        id: LockId::try_from(id).unwrap(),
+        info: format!(r#"{{"ID":"{id}"}}"#),
+        facet,
+        caller: caller(id),
+    }
+}
+
+pub fn release(id: &str, facet: Facet) -> Release {
+    Release {
+        id: Some(LockId::try_from(id).unwrap()),
+        facet,
+    }
+}
