@@ -1,0 +1,109 @@
+//! The two ways in which a signed request states its time: `x-amz-date` (ISO 8601, basic) and `Date` (RFC 9110).
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use tidelock_core::Time;
+
+/// The time of a request, and the text of it that went into the signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AmzDate {
+    /// `yyyyMMdd'T'HHmmss'Z'`.
+    pub(crate) text: String,
+    pub(crate) at: Time,
+}
+
+impl AmzDate {
+    /// Reads `yyyyMMdd'T'HHmmss'Z'`, and nothing else.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
+            return None;
+        }
+        let year = i16::try_from(digits(&bytes[0..4])?).ok()?;
+        let [month, day, hour, minute, second] = [
+            two_digits(&bytes[4..6])?,
+            two_digits(&bytes[6..8])?,
+            two_digits(&bytes[9..11])?,
+            two_digits(&bytes[11..13])?,
+            two_digits(&bytes[13..15])?,
+        ];
+        let civil = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
+        let at = Time(TimeZone::UTC.to_timestamp(civil).ok()?.as_millisecond());
+        Some(Self {
+            text: text.to_owned(),
+            at,
+        })
+    }
+
+    /// Reads a `Date` header: RFC 2822 as HTTP uses it, or the form of `x-amz-date`, which old signers put there.
+    pub(crate) fn parse_http(text: &str) -> Option<Self> {
+        if let Some(date) = Self::parse(text) {
+            return Some(date);
+        }
+        let at = Time(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond());
+        Some(Self { text: amz(at), at })
+    }
+
+    /// `yyyyMMdd`: what the credential scope must begin with.
+    pub(crate) fn day(&self) -> &str {
+        &self.text[..8]
+    }
+}
+
+fn digits(text: &[u8]) -> Option<u32> {
+    text.iter().try_fold(0u32, |sum, byte| {
+        byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0'))
+    })
+}
+
+fn two_digits(text: &[u8]) -> Option<i8> {
+    i8::try_from(digits(text)?).ok()
+}
+
+/// `20130524T000000Z`.
+pub(crate) fn amz(at: Time) -> String {
+    timestamp(at).strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// `2013-05-24T00:00:00Z`, the form of times in S3's error documents.
+pub(crate) fn iso(at: Time) -> String {
+    timestamp(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A time beyond the year 9999 is shown as the epoch: no clock shows one.
+fn timestamp(at: Time) -> Timestamp {
+    Timestamp::from_millisecond(at.0).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn amz_and_http_dates_of_one_moment_are_equal() {
+        let amz = AmzDate::parse("20130524T000000Z").unwrap();
+        assert_eq!(amz, AmzDate::parse_http("Fri, 24 May 2013 00:00:00 GMT").unwrap());
+        assert_eq!(amz.day(), "20130524");
+        assert_eq!(iso(amz.at), "2013-05-24T00:00:00Z");
+    }
+
+    #[test]
+    fn anything_but_the_basic_form_is_refused() {
+        for text in [
+            "",
+            "20130524T000000",
+            "20130524T000000Z ",
+            "20131324T000000Z",
+            "20130230T000000Z",
+            "20130524T250000Z",
+            "+0130524T000000Z",
+            "2013-05-24T00:00:00Z",
+            "20130524t000000Z",
+            "2013052éT00000Z",
+        ] {
+            assert_eq!(AmzDate::parse(text), None, "{text}");
+        }
+    }
+}
