@@ -1,0 +1,215 @@
+//! CopyObject and UploadPartCopy: find, read, write, under the conditions on both ends.
+
+use bytes::Bytes;
+use http::Response;
+use percent_encoding::percent_decode_str;
+use tidelock_core::{Address, Body, Content, Version, VersionId};
+use tidelock_service::NewBody;
+
+use super::{
+    checksums,
+    conditions::{ReadConditions, for_write},
+    encryption::{check_customer_key, is_encryption},
+    error::{Code, Error, Result},
+    headers::{self, COPY_SOURCE, class_of, is_description},
+    multipart,
+    object::describe_written,
+    range,
+    request::{Request, document, quoted, set},
+    times::iso,
+    xml::Document,
+};
+use crate::{DoorBody, aws_common::checksum::Checksum};
+
+/// The object that is copied.
+struct Source {
+    address: Address,
+    id: Option<VersionId>,
+}
+
+impl Source {
+    /// Reads `x-amz-copy-source`: `[/]bucket/key[?versionId=…]`, percent-encoded.
+    fn read(header: &str) -> Result<Source> {
+        let invalid = || {
+            Error::argument(
+                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+                COPY_SOURCE,
+                header,
+            )
+        };
+        let (path, id) = match header.split_once("?versionId=") {
+            Some((path, id)) => (path, Some(VersionId::from(id))),
+            None => (header, None),
+        };
+        let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
+        let path = path.strip_prefix('/').unwrap_or(&path);
+        let (bucket, key) = path.split_once('/').ok_or_else(invalid)?;
+        if key.is_empty() {
+            return Err(invalid());
+        }
+        Ok(Source {
+            address: Address::new(bucket, key)?,
+            id,
+        })
+    }
+
+    /// The version to copy, once every condition on it holds.
+    async fn find(&self, request: &Request<'_>) -> Result<(Version, Body)> {
+        let version = request.service.find(&self.address, self.id.as_ref()).await?;
+        let Some(body) = version.body.clone() else {
+            return Err(Error::because(
+                Code::InvalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            ));
+        };
+        check_customer_key(request.headers, "x-amz-copy-source-", &body.content)?;
+        ReadConditions::of_copy_source(request.headers)?
+            .check(&body.etag, version.written)
+            .map_err(|_| Error::new(Code::PreconditionFailed))?;
+        Ok((version, body))
+    }
+}
+
+/// CopyObject.
+///
+/// # Errors
+/// In S3's words.
+pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> {
+    let address = request.address()?;
+    let source = Source::read(request.header(COPY_SOURCE)?.unwrap_or_default())?;
+    let (from, body) = source.find(request).await?;
+    let mut content = content(request, &body)?;
+    if source.address == address && source.id.is_none() && !changes(request, &body, &content)? {
+        return Err(Error::because(
+            Code::InvalidRequest,
+            "This copy request is illegal because it is trying to copy an object to itself without changing the \
+             object's metadata, storage class, website redirect location or encryption attributes.",
+        ));
+    }
+    let bytes = request.service.read(&body, 0..body.size).await?;
+    content.headers.extend(checksum(request, &body, &bytes)?);
+    let new = NewBody {
+        bytes,
+        md5: md5(&body)?,
+        content,
+        precondition: for_write(request.headers)?,
+        lock_id: None,
+    };
+    let version = request.service.put(&address, new, request.caller).await?;
+    let mut xml = Document::new("CopyObjectResult");
+    xml.text("LastModified", iso(version.written));
+    if let Some(body) = &version.body {
+        xml.text("ETag", quoted(&body.etag));
+        checksums::tell(&mut xml, &body.content);
+    }
+    let mut response = document(xml);
+    describe_written(request, &mut response, &version).await?;
+    response.headers_mut().remove("etag");
+    tell_source(&mut response, &from);
+    Ok(response)
+}
+
+fn tell_source(response: &mut Response<DoorBody>, from: &Version) {
+    if !from.id.is_null() {
+        set(response, "x-amz-copy-source-version-id", from.id.as_str());
+    }
+}
+
+/// What the copy says of itself: description and tags of the source unless they are replaced, everything else anew.
+fn content(request: &Request<'_>, source: &Body) -> Result<Content> {
+    let mut content = headers::content(request.headers)?;
+    if !replaces(request, "x-amz-metadata-directive")? {
+        content.headers.retain(|name, _| !is_description(name));
+        let kept = source
+            .content
+            .headers
+            .iter()
+            .filter(|(name, _)| is_description(name));
+        content
+            .headers
+            .extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    if !replaces(request, "x-amz-tagging-directive")? {
+        content.tags.clone_from(&source.content.tags);
+    }
+    Ok(content)
+}
+
+fn replaces(request: &Request<'_>, directive: &str) -> Result<bool> {
+    match request.header(directive)? {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => {
+            let what = directive.trim_start_matches("x-amz-").replace('-', " ");
+            Err(Error::argument(format!("Unknown {what}."), directive, other))
+        }
+    }
+}
+
+/// Whether a copy onto itself changes anything.
+fn changes(request: &Request<'_>, source: &Body, content: &Content) -> Result<bool> {
+    Ok(replaces(request, "x-amz-metadata-directive")?
+        || class_of(content) != class_of(&source.content)
+        || content.headers.keys().any(|name| is_encryption(name)))
+}
+
+/// The checksum of the copy: with the algorithm that is asked for, else with that of the source.
+fn checksum(request: &Request<'_>, source: &Body, bytes: &Bytes) -> Result<Vec<(String, String)>> {
+    let wanted = checksums::wanted(request.headers)?;
+    let algorithm = wanted.or(checksums::of(&source.content).map(|(algorithm, _)| algorithm));
+    Ok(algorithm.map_or_else(Vec::new, |algorithm| {
+        checksums::kept(&Checksum::of(algorithm, bytes)).into()
+    }))
+}
+
+/// The MD5 of the bytes, which is kept whatever the ETag is.
+fn md5(body: &Body) -> Result<[u8; 16]> {
+    let mut md5 = [0; 16];
+    hex::decode_to_slice(&body.md5, &mut md5).map_err(|_| Error::new(Code::InternalError))?;
+    Ok(md5)
+}
+
+/// UploadPartCopy.
+///
+/// # Errors
+/// In S3's words.
+pub(crate) async fn part(request: &Request<'_>) -> Result<Response<DoorBody>> {
+    let source = Source::read(request.header(COPY_SOURCE)?.unwrap_or_default())?;
+    let (from, body) = source.find(request).await?;
+    let range = match request.header("x-amz-copy-source-range")? {
+        Some(header) => range::of_copy(header, body.size)?,
+        None => 0..body.size,
+    };
+    let bytes = request.service.read(&body, range).await?;
+    let part = multipart::store_part(request, bytes, None, None).await?;
+    let mut xml = Document::new("CopyPartResult");
+    xml.text("LastModified", iso(part.written))
+        .text("ETag", quoted(&part.md5));
+    multipart::tell_part_checksum(&mut xml, &part);
+    let mut response = document(xml);
+    tell_source(&mut response, &from);
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_decoded_once() {
+        for (header, address, id) in [
+            ("tfstate/a/b", "tfstate/a/b", None),
+            ("/tfstate/a%20b//c", "tfstate/a b//c", None),
+            ("tfstate/env%3A/x?versionId=v1", "tfstate/env:/x", Some("v1")),
+            ("tfstate/a%3FversionId=x", "tfstate/a?versionId=x", None),
+            ("%2Ftfstate%2Fa+b", "tfstate/a+b", None),
+        ] {
+            let source = Source::read(header).unwrap();
+            assert_eq!(source.address.to_string(), address, "{header}");
+            assert_eq!(source.id.as_ref().map(VersionId::as_str), id, "{header}");
+        }
+        for header in ["", "tfstate", "tfstate/", "/tfstate", "%ff/a"] {
+            assert!(Source::read(header).is_err(), "{header}");
+        }
+    }
+}

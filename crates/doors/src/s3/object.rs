@@ -1,0 +1,118 @@
+//! PutObject, and what an answer to a write says of the version that was written.
+
+use http::{Response, StatusCode};
+use tidelock_core::{Version, Versioning, limits::PART_NUMBER_MAX};
+use tidelock_service::NewBody;
+
+use super::{
+    checksums, conditions,
+    encryption::shown_encryption,
+    error::{Code, Error, Result},
+    headers::content,
+    lock_file,
+    request::{Request, empty, quoted, set},
+};
+use crate::{DoorBody, aws_common::payload};
+
+/// PutObject.
+///
+/// # Errors
+/// In S3's words.
+pub(crate) async fn put(request: &Request<'_>, body: payload::Body) -> Result<Response<DoorBody>> {
+    let address = request.address()?;
+    if let Some(state) = address.locked_by_file() {
+        return lock_file::put(request, &state, &body).await;
+    }
+    if request.headers.contains_key("x-amz-write-offset-bytes") {
+        return Err(Error::new(Code::NotImplemented).with("Header", "x-amz-write-offset-bytes"));
+    }
+    let mut content = content(request.headers)?;
+    content
+        .headers
+        .extend(body.checksum.iter().flat_map(checksums::kept));
+    let new = NewBody {
+        bytes: body.bytes,
+        md5: body.md5,
+        content,
+        precondition: conditions::for_write(request.headers)?,
+        lock_id: None,
+    };
+    let version = request.service.put(&address, new, request.caller).await?;
+    let mut response = empty(StatusCode::OK);
+    describe_written(request, &mut response, &version).await?;
+    if let Some(checksum) = &body.checksum {
+        for (name, value) in checksums::kept(checksum) {
+            set(&mut response, &name, &value);
+        }
+    }
+    Ok(response)
+}
+
+/// Puts ETag, version and encryption of what was written on the answer.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub(crate) async fn describe_written(
+    request: &Request<'_>,
+    response: &mut Response<DoorBody>,
+    version: &Version,
+) -> Result<()> {
+    if let Some(body) = &version.body {
+        set(response, "etag", &quoted(&body.etag));
+        for (name, value) in shown_encryption(body) {
+            set(response, name, value);
+        }
+    }
+    describe_version(request, response, version).await
+}
+
+/// Puts the version's ID on the answer, unless the bucket never had versions.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub(crate) async fn describe_version(
+    request: &Request<'_>,
+    response: &mut Response<DoorBody>,
+    version: &Version,
+) -> Result<()> {
+    if !version.id.is_null() || versioned(request).await? {
+        set(response, "x-amz-version-id", version.id.as_str());
+    }
+    Ok(())
+}
+
+async fn versioned(request: &Request<'_>) -> Result<bool> {
+    let bucket = request.service.bucket(request.bucket()?).await?;
+    Ok(bucket.versioning != Versioning::Unversioned)
+}
+
+/// GetObjectRetention and GetObjectLegalHold: no bucket has Object Lock.
+///
+/// # Errors
+/// Always: `InvalidRequest`, as S3 answers on such a bucket, or why the object cannot be found.
+pub(crate) async fn lock_part(request: &Request<'_>) -> Result<Response<DoorBody>> {
+    let id = request.version_id()?;
+    request.service.find(&request.address()?, id.as_ref()).await?;
+    Err(Error::because(
+        Code::InvalidRequest,
+        "Bucket is missing Object Lock Configuration",
+    ))
+}
+
+/// The part number that the query names.
+///
+/// # Errors
+/// `InvalidArgument` when it is not one.
+pub(crate) fn part_number(request: &Request<'_>) -> Result<Option<u32>> {
+    let Some(text) = request.query.get("partNumber") else {
+        return Ok(None);
+    };
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=PART_NUMBER_MAX).contains(number));
+    number.map(Some).ok_or_else(|| {
+        let message = format!("Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive");
+        Error::argument(message, "partNumber", text)
+    })
+}
