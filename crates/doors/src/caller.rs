@@ -1,0 +1,135 @@
+//! Who asks, as far as the headers tell: the run token, basic authentication; and the date of the answer.
+
+use std::net::SocketAddr;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, header};
+use tidelock_core::{Caller, limits::RUN_TOKEN_BYTES_MAX};
+
+use crate::aws_common::sigv4::Identity;
+
+/// The caller of a signed request.
+pub(crate) fn of(identity: &Identity, headers: &HeaderMap, peer: SocketAddr) -> Caller {
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
+    Caller {
+        principal: identity.principal_arn.clone(),
+        access_key_id: identity.access_key_id.clone(),
+        source: peer.ip().to_string(),
+        run_token: agent.and_then(run_token),
+    }
+}
+
+/// Products that AWS clients and Terraform name themselves; what stands behind the last of them was appended.
+const CLIENT_PRODUCTS: [&str; 22] = [
+    "APN",
+    "HashiCorp",
+    "Terraform",
+    "OpenTofu",
+    "aws-sdk-go",
+    "aws-sdk-go-v2",
+    "aws-cli",
+    "Boto3",
+    "Botocore",
+    "botocore",
+    "aws-sdk-rust",
+    "aws-sdk-java",
+    "ua",
+    "os",
+    "lang",
+    "md",
+    "api",
+    "m",
+    "cfg",
+    "exec-env",
+    "ft",
+    "s3-transfer",
+];
+
+/// What makes one run different from another: the SDK's `app/ID` (from `AWS_SDK_UA_APP_ID`), and whatever
+/// `TF_APPEND_USER_AGENT` appended after the products that every client names.
+fn run_token(agent: &str) -> Option<String> {
+    let words: Vec<&str> = agent.split_ascii_whitespace().collect();
+    let is_client = |word: &&str| word.starts_with('(') || CLIENT_PRODUCTS.contains(&product(word));
+    let last_client = words.iter().rposition(is_client)?;
+    let app = words.iter().filter(|word| product(word) == "app");
+    let appended = words[last_client + 1..]
+        .iter()
+        .filter(|word| product(word) != "app");
+    let token = app.chain(appended).copied().collect::<Vec<_>>().join(" ");
+    let end = token.floor_char_boundary(RUN_TOKEN_BYTES_MAX);
+    (!token.is_empty()).then(|| token[..end].to_owned())
+}
+
+fn product<'a>(word: &&'a str) -> &'a str {
+    word.split('/').next().unwrap_or(word)
+}
+
+/// User and password of HTTP basic authentication.
+pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD
+        .decode(encoded.trim())
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    // Basic authentication that cannot be read is still no signature: it must not fall through to another door.
+    let pair = decoded
+        .as_deref()
+        .and_then(|text| text.split_once(':'))
+        .unwrap_or_default();
+    Some((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERRAFORM: &str = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 (+https://www.terraform.io) aws-sdk-go-v2/1.32.4 ua/2.1 \
+                             os/linux lang/go#1.23.3 md/GOOS#linux api/s3#1.66.3 m/g";
+
+    #[test]
+    fn a_client_that_appends_nothing_has_no_run_token() {
+        assert_eq!(run_token(TERRAFORM), None);
+        assert_eq!(
+            run_token("aws-cli/1.45.11 md/Botocore#1.43.11 os/linux cfg/retry-mode#legacy botocore/1.43.11"),
+            None
+        );
+        assert_eq!(run_token("Go-http-client/1.1"), None);
+    }
+
+    #[test]
+    fn what_was_appended_tells_runs_apart() {
+        assert_eq!(
+            run_token(&format!("{TERRAFORM} ci/job-17 attempt/2")).as_deref(),
+            Some("ci/job-17 attempt/2")
+        );
+        assert_eq!(
+            run_token(&format!("{TERRAFORM} app/job-17")).as_deref(),
+            Some("app/job-17")
+        );
+        assert_eq!(
+            run_token(&format!("{TERRAFORM} {}", "x".repeat(9_999))).map(|token| token.len()),
+            Some(RUN_TOKEN_BYTES_MAX)
+        );
+    }
+
+    #[test]
+    fn basic_authentication_is_read_or_known_to_be_unreadable() {
+        let pair = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+            basic(&headers)
+        };
+        assert_eq!(
+            pair("Basic YWxpY2U6czpjcmV0"),
+            Some(("alice".to_owned(), "s:cret".to_owned()))
+        );
+        assert_eq!(pair("Basic !!"), Some((String::new(), String::new())));
+        assert_eq!(pair("AWS4-HMAC-SHA256 Credential=x"), None);
+    }
+}

@@ -1,0 +1,253 @@
+//! The doors: protocol adapters over one service, all on one port.
+//!
+//! A request is told apart by what its client could not help sending: the operation header of the JSON services,
+//! then the service in the scope of its signature, then HTTP basic authentication, which only `backend "http"` uses.
+//! Whatever is left is S3's. No door answers before it knows who asks.
+
+pub mod aws_common;
+mod body;
+mod caller;
+pub mod dynamodb;
+mod log;
+mod s3;
+mod sts;
+mod terraform_http;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header, request::Parts};
+use tidelock_core::{
+    Caller, Time,
+    limits::{BODY_BUDGET_MIB, JSON_BODY_BYTES_MAX, OBJECT_BYTES_MAX},
+};
+use tidelock_service::Service;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use aws_common::{
+    authorization::stated_service,
+    error::AuthError,
+    keys::Keyring,
+    payload,
+    request_id::{RANDOM_BYTES, RequestIds},
+    sigv4::{Claim, Identity},
+};
+pub use body::{BodyError, DoorBody};
+pub(crate) use body::{full, stream};
+pub use log::Trace;
+
+/// Every door over one service.
+pub struct Doors {
+    service: Arc<Service>,
+    keyring: Arc<Keyring>,
+    hosts: Vec<String>,
+    /// One permit a MiB of request bodies in memory, so that many large ones wait instead of filling it.
+    bodies: Semaphore,
+}
+
+/// Who asks through which protocol, before the signature is looked at.
+enum Door {
+    DynamoDb(String),
+    Sts,
+    TerraformHttp,
+    OtherJson,
+    OtherService(String),
+    S3,
+}
+
+impl Doors {
+    /// Doors to `service` for the keys of `keyring`.
+    #[must_use]
+    pub fn new(service: Arc<Service>, keyring: Arc<Keyring>) -> Doors {
+        Doors {
+            service,
+            keyring,
+            hosts: Vec::new(),
+            bodies: Semaphore::new(BODY_BUDGET_MIB),
+        }
+    }
+
+    /// The same, known by the names `hosts` too: below them, as below `localhost` and `s3.…`, a further label is a bucket.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: Vec<String>) -> Doors {
+        self.hosts = hosts;
+        self
+    }
+
+    /// Answers one request, and writes one line about it to the log.
+    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<DoorBody>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Send,
+    {
+        let started = std::time::Instant::now();
+        let line = log::Line::of(&request, peer);
+        let ids = self.request_ids();
+        let (parts, body) = request.into_parts();
+        let now = self.service.now();
+        let mut response = match door(&parts) {
+            Door::DynamoDb(operation) => self.dynamodb(&operation, parts, body, peer, now).await,
+            Door::Sts => self.sts(parts, body, &ids, peer, now).await,
+            Door::TerraformHttp => self.terraform_http(parts, body, peer).await,
+            Door::OtherJson => dynamodb::unknown_operation(),
+            Door::OtherService(service) => sts::not_served(&service, &ids),
+            Door::S3 => self.s3(parts, body, &ids, peer).await,
+        };
+        let headers = response.headers_mut();
+        set(headers, "x-amzn-requestid", &ids.request_id);
+        set(headers, header::DATE.as_str(), &s3::times::http_date(now));
+        set(headers, header::SERVER.as_str(), "Tidelock");
+        line.write(&response, &ids.request_id, started.elapsed());
+        response
+    }
+
+    async fn s3<B>(&self, parts: Parts, body: B, ids: &RequestIds, peer: SocketAddr) -> Response<DoorBody>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let door = s3::Door {
+            service: &self.service,
+            hosts: &self.hosts,
+            ids,
+        };
+        let claim = Claim::read(&parts, &self.keyring, "s3", self.service.now());
+        match claim.and_then(|claim| claim.verify(None)) {
+            Ok(verified) => {
+                let _room = self.room(&parts.headers, OBJECT_BYTES_MAX).await;
+                let caller = caller::of(&verified.identity, &parts.headers, peer);
+                door.handle(verified, &caller, parts, body).await
+            }
+            Err(error) => door.refuse(&error, &parts),
+        }
+    }
+
+    async fn sts<B>(
+        &self,
+        parts: Parts,
+        body: B,
+        ids: &RequestIds,
+        peer: SocketAddr,
+        now: Time,
+    ) -> Response<DoorBody>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let verify = async || -> Result<(Identity, Bytes), AuthError> {
+            let claim = Claim::read(&parts, &self.keyring, "sts", now)?;
+            let collected = payload::collect(&parts.headers, body, sts::BODY_BYTES_MAX).await;
+            // A body that cannot be had cannot be the one that was signed.
+            let (bytes, sha256) = collected.unwrap_or_default();
+            Ok((claim.verify(Some(sha256))?.identity, bytes))
+        };
+        match verify().await {
+            Ok((identity, form)) => {
+                let caller = caller::of(&identity, &parts.headers, peer);
+                sts::handle(
+                    &identity,
+                    &caller,
+                    parts.uri.query().unwrap_or_default(),
+                    &form,
+                    ids,
+                )
+            }
+            Err(error) => sts::refuse(&error, ids),
+        }
+    }
+
+    async fn dynamodb<B>(
+        &self,
+        operation: &str,
+        parts: Parts,
+        body: B,
+        peer: SocketAddr,
+        now: Time,
+    ) -> Response<DoorBody>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let claim = match Claim::read(&parts, &self.keyring, "dynamodb", now) {
+            Ok(claim) => claim,
+            Err(error) => return dynamodb::refuse(&error.json()),
+        };
+        let _room = self.room(&parts.headers, JSON_BODY_BYTES_MAX).await;
+        let (bytes, sha256) = match payload::collect(&parts.headers, body, JSON_BODY_BYTES_MAX).await {
+            Ok(collected) => collected,
+            Err(error) => return dynamodb::refuse_body(&error),
+        };
+        match claim.verify(Some(sha256)) {
+            Ok(verified) => {
+                let caller = caller::of(&verified.identity, &parts.headers, peer);
+                dynamodb::handle(&self.service, &caller, operation, bytes).await
+            }
+            Err(error) => dynamodb::refuse(&error.json()),
+        }
+    }
+
+    async fn terraform_http<B>(&self, parts: Parts, body: B, peer: SocketAddr) -> Response<DoorBody>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let key = caller::basic(&parts.headers)
+            .and_then(|(id, secret)| self.keyring.check_basic(&id, &secret).cloned());
+        let Some(key) = key else {
+            return terraform_http::unauthorized();
+        };
+        let _room = self.room(&parts.headers, OBJECT_BYTES_MAX).await;
+        let caller = Caller {
+            principal: key.principal_arn().to_owned(),
+            access_key_id: key.id().to_owned(),
+            source: peer.ip().to_string(),
+            run_token: None,
+        };
+        terraform_http::handle(&self.service, &caller, parts, body).await
+    }
+
+    /// Waits until there is memory for the body that the headers declare.
+    async fn room(&self, headers: &HeaderMap, max_bytes: u64) -> Option<SemaphorePermit<'_>> {
+        let declared = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let mib = declared.unwrap_or(0).min(max_bytes).div_ceil(1_024 * 1_024);
+        let mib = u32::try_from(mib).unwrap_or(u32::MAX).min(BODY_BUDGET_MIB as u32);
+        self.bodies.acquire_many(mib).await.ok()
+    }
+
+    fn request_ids(&self) -> RequestIds {
+        let mut random = [0; RANDOM_BYTES];
+        for piece in random.chunks_mut(16) {
+            piece.copy_from_slice(&self.service.random()[..piece.len()]);
+        }
+        RequestIds::from_random(random)
+    }
+}
+
+fn door(parts: &Parts) -> Door {
+    if let Some(target) = parts.headers.get("x-amz-target") {
+        let target = target.to_str().unwrap_or_default();
+        return match target.strip_prefix("DynamoDB_20120810.") {
+            Some(operation) => Door::DynamoDb(operation.to_owned()),
+            None => Door::OtherJson,
+        };
+    }
+    match stated_service(parts).as_deref() {
+        Some("s3") => return Door::S3,
+        Some("sts") => return Door::Sts,
+        Some("dynamodb") => return Door::OtherJson,
+        Some(other) => return Door::OtherService(other.to_owned()),
+        None => {}
+    }
+    let basic = caller::basic(&parts.headers).is_some();
+    if basic
+        || (terraform_http::is_path(parts.uri.path()) && !parts.headers.contains_key(header::AUTHORIZATION))
+    {
+        return Door::TerraformHttp;
+    }
+    if sts::is_form(parts) { Door::Sts } else { Door::S3 }
+}
+
+/// Sets a header to a value that is known to be one.
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = value.parse() {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,336 @@
+//! The door of `backend "http"`: `/state/BUCKET/KEY` with LOCK, UNLOCK, GET, POST and DELETE.
+//!
+//! Source: `internal/backend/remote-state/http/client.go` of Terraform. Terraform shows its user only the status of
+//! a refusal, but waiters read the holder's lock info out of the body of a 423.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{Method, Response, StatusCode, header, request::Parts};
+use percent_encoding::percent_decode_str;
+use tidelock_core::{
+    Address, Caller, Content, Facet, Lock, LockId, LockInfo,
+    decide::{Acquire, Acquired, Precondition, Release, Released},
+    limits::{LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX},
+};
+use tidelock_service::{Error, NewBody, Service};
+
+use crate::{
+    DoorBody, Trace,
+    aws_common::{
+        error::AwsError,
+        payload::{self, PayloadError, Rules},
+        sigv4::PayloadForm,
+    },
+    full,
+};
+
+const PREFIX: &str = "/state/";
+
+/// Whether a path is one of this door.
+pub(crate) fn is_path(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+/// Why a request was refused, in the few words HTTP has for it.
+enum Refusal {
+    Plain {
+        status: StatusCode,
+        message: String,
+    },
+    /// 423 with the holder's lock info, which a waiter needs to go on waiting.
+    Held(Box<Lock>),
+}
+
+impl Refusal {
+    fn plain(status: StatusCode, message: impl Into<String>) -> Refusal {
+        Refusal::Plain {
+            status,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<AwsError> for Refusal {
+    fn from(error: AwsError) -> Refusal {
+        Refusal::Plain {
+            status: error.status,
+            message: error.message,
+        }
+    }
+}
+
+impl From<PayloadError> for Refusal {
+    fn from(error: PayloadError) -> Refusal {
+        error.s3().into()
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        let status = match &error {
+            Error::Locked { held } => return Refusal::Held(held.clone()),
+            Error::NoSuchBucket(bucket) => {
+                let message =
+                    format!("The bucket {bucket} does not exist. Create it first: aws s3 mb s3://{bucket}");
+                return Refusal::plain(StatusCode::NOT_FOUND, message);
+            }
+            Error::NoSuchKey { .. }
+            | Error::NoSuchVersion { .. }
+            | Error::NoSuchUpload(_)
+            | Error::NoSuchTable(_) => StatusCode::NOT_FOUND,
+            Error::LockFile(_) | Error::InvalidPart(_) | Error::InvalidPartOrder | Error::BadDigest(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Error::PartTooSmall { .. } => StatusCode::BAD_REQUEST,
+            Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::TableExists(_) | Error::Occupied => {
+                StatusCode::CONFLICT
+            }
+            Error::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
+            Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Engine(fault) => {
+                tracing::error!(%fault, "the engine failed");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        Refusal::plain(status, error.to_string())
+    }
+}
+
+/// Answers who has not shown a good key.
+pub(crate) fn unauthorized() -> Response<DoorBody> {
+    let message = "Set username to an access key id and password to its secret (see `tidelock env`).\n";
+    let mut response = Response::new(full(message));
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    let challenge = header::HeaderValue::from_static("Basic realm=\"tidelock\", charset=\"UTF-8\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response.extensions_mut().insert(Trace {
+        door: "http",
+        code: "Unauthorized".to_owned(),
+        ..Trace::default()
+    });
+    response
+}
+
+/// Answers a request of a known caller.
+pub(crate) async fn handle<B>(
+    service: &Arc<Service>,
+    caller: &Caller,
+    parts: Parts,
+    body: B,
+) -> Response<DoorBody>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let answer = async {
+        let address = address(parts.uri.path())?;
+        match parts.method.as_str() {
+            "LOCK" => lock(service, &address, caller, &parts, body).await,
+            "UNLOCK" => unlock(service, &address, &parts, body).await,
+            _ => match parts.method {
+                Method::GET | Method::HEAD => read(service, &address).await,
+                Method::POST | Method::PUT => write(service, &address, caller, &parts, body).await,
+                Method::DELETE => delete(service, &address, caller).await,
+                _ => Err(Refusal::plain(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "A state takes GET, POST, PUT, DELETE, LOCK and UNLOCK.",
+                )),
+            },
+        }
+    };
+    let mut response = answer.await.unwrap_or_else(refuse);
+    let code = if response.status().is_success() {
+        String::new()
+    } else {
+        response.status().as_str().to_owned()
+    };
+    response.extensions_mut().insert(Trace {
+        door: "http",
+        operation: parts.method.to_string(),
+        address: parts.uri.path().trim_start_matches(PREFIX).to_owned(),
+        caller: caller.principal.clone(),
+        code,
+    });
+    response
+}
+
+fn refuse(refusal: Refusal) -> Response<DoorBody> {
+    let (status, kind, body) = match refusal {
+        Refusal::Plain { status, message } => (status, "text/plain; charset=utf-8", message + "\n"),
+        Refusal::Held(lock) => (
+            StatusCode::LOCKED,
+            "application/json",
+            lock.info(&Facet::Http).to_owned(),
+        ),
+    };
+    let mut response = Response::new(full(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    response
+}
+
+fn address(path: &str) -> Result<Address, Refusal> {
+    let bad = |message: String| Refusal::plain(StatusCode::BAD_REQUEST, message);
+    let text = path
+        .strip_prefix(PREFIX)
+        .ok_or_else(|| Refusal::plain(StatusCode::NOT_FOUND, "States are at /state/BUCKET/KEY."))?;
+    let text = percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| bad("The path is not UTF-8.".to_owned()))?;
+    let address =
+        Address::parse(&text).map_err(|why| bad(format!("{why}; states are at /state/BUCKET/KEY.")))?;
+    match address.locked_by_file() {
+        Some(_) => Err(bad(format!(
+            "{address} is the name of a lock file, not of a state."
+        ))),
+        None => Ok(address),
+    }
+}
+
+async fn text<B>(parts: &Parts, body: B) -> Result<Bytes, Refusal>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    Ok(payload::collect(&parts.headers, body, LOCK_INFO_BYTES_MAX as u64)
+        .await?
+        .0)
+}
+
+async fn lock<B>(
+    service: &Arc<Service>,
+    address: &Address,
+    caller: &Caller,
+    parts: &Parts,
+    body: B,
+) -> Result<Response<DoorBody>, Refusal>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let info = text(parts, body).await?;
+    let bad = |why: String| Refusal::plain(StatusCode::BAD_REQUEST, why);
+    let (_, id) = LockInfo::parse(&info).map_err(|why| bad(why.to_string()))?;
+    let info = String::from_utf8(info.to_vec()).map_err(|why| bad(why.to_string()))?;
+    service.bucket(address.bucket()).await?;
+    let request = Acquire {
+        id,
+        info,
+        facet: Facet::Http,
+        caller: caller.clone(),
+    };
+    match service.acquire(address, &request).await? {
+        Acquired::Granted { .. } => Ok(Response::new(full(""))),
+        Acquired::Refused { held } => Err(Refusal::Held(held)),
+    }
+}
+
+async fn unlock<B>(
+    service: &Arc<Service>,
+    address: &Address,
+    parts: &Parts,
+    body: B,
+) -> Result<Response<DoorBody>, Refusal>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let info = text(parts, body).await?;
+    // Terraform's `force-unlock` sends nothing, and means whatever is held.
+    let id = match info.iter().all(u8::is_ascii_whitespace) {
+        true => None,
+        false => {
+            let parsed = LockInfo::parse(&info);
+            Some(
+                parsed
+                    .map_err(|why| Refusal::plain(StatusCode::BAD_REQUEST, why.to_string()))?
+                    .1,
+            )
+        }
+    };
+    match service
+        .release(
+            address,
+            &Release {
+                id,
+                facet: Facet::Http,
+            },
+        )
+        .await?
+    {
+        Released::Free | Released::FacetOff | Released::NotHeld => Ok(Response::new(full(""))),
+        Released::Refused { held } => Err(Refusal::Held(held)),
+    }
+}
+
+async fn read(service: &Arc<Service>, address: &Address) -> Result<Response<DoorBody>, Refusal> {
+    let version = service.find(address, None).await?;
+    let gone = || Refusal::plain(StatusCode::NOT_FOUND, format!("{address} has no state."));
+    let body = version.body.ok_or_else(gone)?;
+    let mut response = Response::new(crate::stream(service, &body, 0..body.size).await?);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CONTENT_LENGTH, body.size.into());
+    crate::set(
+        headers,
+        "content-md5",
+        &STANDARD.encode(hex::decode(&body.md5).unwrap_or_default()),
+    );
+    Ok(response)
+}
+
+async fn write<B>(
+    service: &Arc<Service>,
+    address: &Address,
+    caller: &Caller,
+    parts: &Parts,
+    body: B,
+) -> Result<Response<DoorBody>, Refusal>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let lock_id = lock_id(parts.uri.query().unwrap_or_default())?;
+    let rules = Rules {
+        max_bytes: OBJECT_BYTES_MAX,
+        checksum_is_of_body: false,
+    };
+    let body = payload::read(&parts.headers, PayloadForm::Unsigned, body, rules).await?;
+    let mut content = Content::default();
+    content
+        .headers
+        .insert("content-type".to_owned(), "application/json".to_owned());
+    let new = NewBody {
+        bytes: body.bytes,
+        md5: body.md5,
+        content,
+        precondition: Precondition::default(),
+        lock_id,
+    };
+    service.put(address, new, caller).await?;
+    Ok(Response::new(full("")))
+}
+
+fn lock_id(query: &str) -> Result<Option<LockId>, Refusal> {
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("ID="))
+        .filter(|value| !value.is_empty());
+    let Some(value) = value else { return Ok(None) };
+    let decoded = percent_decode_str(value).decode_utf8_lossy();
+    let id = LockId::try_from(decoded.as_ref());
+    id.map(Some)
+        .map_err(|why| Refusal::plain(StatusCode::BAD_REQUEST, why.to_string()))
+}
+
+async fn delete(
+    service: &Arc<Service>,
+    address: &Address,
+    caller: &Caller,
+) -> Result<Response<DoorBody>, Refusal> {
+    service.delete(address, Precondition::default(), caller).await?;
+    Ok(Response::new(full("")))
+}
