@@ -1,0 +1,149 @@
+//! The command line: what can be said, and the help that explains it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The S3 + DynamoDB state backend of Terraform as one binary.
+#[derive(Parser)]
+#[command(name = "tidelock", version, after_help = ROOT_HELP, arg_required_else_help = true)]
+#[command(
+    subcommand_required = true,
+    disable_help_subcommand = false,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    #[command(after_help = SERVE_HELP)]
+    Serve(Serve),
+    /// Print the variables that point Terraform and the AWS CLI at the running server
+    #[command(after_help = ENV_HELP)]
+    Env(Env),
+    /// Write an AWS profile that points a backend at the running server, and nothing else
+    #[command(after_help = PROFILE_HELP)]
+    Profile(Profile),
+    /// Show a race of two `terraform apply` for one state, on a temporary server
+    #[command(after_help = DEMO_HELP)]
+    Demo(Demo),
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Address to listen on; port 0 takes any free port [default: 127.0.0.1:9470]
+    #[arg(long, env = "TIDELOCK_LISTEN", value_name = "ADDR", hide_env_values = true)]
+    pub(crate) listen: Option<String>,
+    /// How to write the log, which goes to standard error [default: human]
+    #[arg(
+        long,
+        env = "TIDELOCK_LOG_FORMAT",
+        value_name = "FORMAT",
+        hide_env_values = true
+    )]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Args)]
+pub(crate) struct Env {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print a JSON object instead of shell commands
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Profile {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Name of the profile
+    #[arg(long, default_value = "tidelock")]
+    pub(crate) name: String,
+    /// Replace a profile of that name that this command did not write
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the plan as a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// The program to race, instead of `terraform` or else `tofu` from PATH
+    #[arg(long, env = "TIDELOCK_TERRAFORM", value_name = "PATH", hide_env_values = true)]
+    pub(crate) terraform: Option<PathBuf>,
+}
+
+/// Where the server's data is: the same for the server and for the commands that look for it.
+#[derive(Args)]
+pub(crate) struct Place {
+    /// The data directory [default: ./tidelock-data]
+    #[arg(long, env = "TIDELOCK_DATA", value_name = "DIR", hide_env_values = true)]
+    pub(crate) data: Option<PathBuf>,
+    /// A TOML file with `data`, `listen`, `log_format`; flags and variables come before it
+    #[arg(long, env = "TIDELOCK_CONFIG", value_name = "FILE", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Human,
+    Json,
+}
+
+const ROOT_HELP: &str = "\
+Start here:
+  tidelock demo            see two applies race for one state
+  tidelock serve           run the server; the first start says what to type next
+
+Exit status:
+  0  done
+  1  failed; the message says why
+  2  wrong arguments or configuration
+  3  the data directory cannot be used: in use by another server, of another format, not ours
+  4  no server is running on that data directory
+  5  the profile is there already and was not written by tidelock
+  6  neither Terraform nor OpenTofu was found, or it is too old";
+
+const SERVE_HELP: &str = "\
+Examples:
+  tidelock serve
+  tidelock serve --data /var/lib/tidelock --listen 127.0.0.1:9470 --log-format json
+  TIDELOCK_DATA=/var/lib/tidelock tidelock serve
+
+The first start makes the data directory, credentials, a root key, the bucket `tfstate` and the table
+`terraform-locks`. SIGTERM or Ctrl-C finishes the requests in flight and stops; a second one stops at once.";
+
+const ENV_HELP: &str = "\
+Examples:
+  eval \"$(tidelock env)\" && terraform init
+  tidelock env --data /var/lib/tidelock --json
+
+AWS_ENDPOINT_URL sends every AWS client in this shell to the server, the provider \"aws\" included.
+Where the configuration has that provider, use `tidelock profile`.";
+
+const PROFILE_HELP: &str = "\
+Examples:
+  tidelock profile --dry-run
+  tidelock profile --name state --data /var/lib/tidelock
+
+Then, in the backend block: profile = \"tidelock\". The provider \"aws\" keeps its own account.
+The files are ~/.aws/config and ~/.aws/credentials, or those of AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE.";
+
+const DEMO_HELP: &str = "\
+Examples:
+  tidelock demo
+  tidelock demo --terraform /opt/tofu/tofu
+
+Takes about 10 seconds, needs no network, and leaves nothing behind.";

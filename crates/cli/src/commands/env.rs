@@ -1,0 +1,61 @@
+//! `tidelock env`: the variables for this shell.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::json;
+
+use crate::{args, config, exit::Failure, running::Running, shell};
+
+/// The server takes any region; a client insists on having one.
+pub(crate) const REGION: &str = "us-east-1";
+
+const NOTE: &str = "\
+note: AWS_ENDPOINT_URL sends every AWS client in this shell to Tidelock, Terraform's provider \"aws\" included.
+      Where the configuration uses that provider, type `tidelock profile` instead.";
+
+/// Prints the exports, for `eval "$(tidelock env)"`.
+pub(crate) fn run(arguments: args::Env, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
+    let found = config::data_directory(arguments.place).and_then(Running::find);
+    let running = match found {
+        Ok(running) => running,
+        Err(failure) => {
+            if !arguments.json && !io::stdout().is_terminal() {
+                // So that `eval "$(tidelock env)" && terraform apply` stops instead of going to real AWS.
+                writeln!(out, "false")?;
+            }
+            return Err(failure);
+        }
+    };
+    let variables = variables(&running);
+    if arguments.json {
+        let object: serde_json::Map<_, _> = variables
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), json!(value)))
+            .collect();
+        writeln!(
+            out,
+            "{}",
+            serde_json::to_string_pretty(&object).map_err(anyhow::Error::from)?
+        )?;
+        return Ok(());
+    }
+    for (name, value) in variables {
+        writeln!(out, "export {name}={}", shell::quoted(value))?;
+    }
+    // A token of another account would be sent along, and refused.
+    writeln!(out, "unset AWS_SESSION_TOKEN")?;
+    writeln!(err, "{NOTE}")?;
+    Ok(())
+}
+
+/// What points an AWS client at the server.
+fn variables(running: &Running) -> [(&'static str, &str); 5] {
+    [
+        ("AWS_ENDPOINT_URL", &running.endpoint),
+        ("AWS_ACCESS_KEY_ID", &running.credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &running.credentials.secret_access_key),
+        ("AWS_REGION", REGION),
+        // The AWS CLI and boto3 know the region by this name only.
+        ("AWS_DEFAULT_REGION", REGION),
+    ]
+}

@@ -1,0 +1,143 @@
+//! Settings: a flag comes before a variable, a variable before the file, the file before the default.
+//!
+//! clap has merged the first two when it hands over `Place` and `Serve`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::{
+    args::{LogFormat, Place, Serve},
+    exit::{Failure, Status},
+};
+
+/// Where the data is when nobody says.
+const DEFAULT_DATA: &str = "tidelock-data";
+/// Loopback only: the server speaks plain HTTP.
+const DEFAULT_LISTEN: &str = "127.0.0.1:9470";
+
+/// What `serve` runs with.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: String,
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    listen: Option<String>,
+    log_format: Option<LogFormat>,
+}
+
+/// Everything `serve` needs to know.
+pub(crate) fn settings(serve: Serve) -> Result<Settings, Failure> {
+    let file = read(serve.place.config.as_deref())?;
+    Ok(Settings {
+        data: chosen_data(serve.place.data, file.data)?,
+        listen: serve
+            .listen
+            .or(file.listen)
+            .unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
+        log_format: serve.log_format.or(file.log_format).unwrap_or(LogFormat::Human),
+    })
+}
+
+/// The data directory that `env` and `profile` look into.
+pub(crate) fn data_directory(place: Place) -> Result<PathBuf, Failure> {
+    let file = read(place.config.as_deref())?;
+    chosen_data(place.data, file.data)
+}
+
+/// Absolute, because it is printed into commands that are typed in other directories.
+fn chosen_data(given: Option<PathBuf>, file: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let data = given.or(file).unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
+    Ok(std::path::absolute(data)?)
+}
+
+fn read(path: Option<&Path>) -> Result<File, Failure> {
+    let Some(path) = path else {
+        return Ok(File::default());
+    };
+    let cannot = |fault: io::Error| {
+        Failure::new(
+            Status::Usage,
+            format!("cannot read the configuration {}: {fault}", path.display()),
+        )
+    };
+    let text = fs::read_to_string(path).map_err(cannot)?;
+    let mut file: File = toml::from_str(&text)
+        .map_err(|fault| Failure::new(Status::Usage, format!("{}: {fault}", path.display())))?;
+    // A path in the file means the same wherever the command is started.
+    if let (Some(data), Some(beside)) = (&file.data, path.parent()) {
+        file.data = Some(beside.join(data));
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn serve(config: Option<PathBuf>) -> Serve {
+        Serve {
+            place: Place { data: None, config },
+            listen: None,
+            log_format: None,
+        }
+    }
+
+    fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tidelock.toml");
+        fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn what_is_given_comes_before_the_file_and_the_file_before_the_default() {
+        let (dir, path) = written("data = 'here'\nlisten = '127.0.0.1:1'\nlog_format = 'json'\n");
+        let from_file = settings(serve(Some(path.clone()))).unwrap();
+        assert_eq!(from_file.data, dir.path().join("here"));
+        assert_eq!(
+            (from_file.listen.as_str(), from_file.log_format),
+            ("127.0.0.1:1", LogFormat::Json)
+        );
+        let given = settings(Serve {
+            listen: Some("127.0.0.1:2".to_owned()),
+            ..serve(Some(path))
+        })
+        .unwrap();
+        assert_eq!(
+            (given.listen.as_str(), given.log_format),
+            ("127.0.0.1:2", LogFormat::Json)
+        );
+        assert_eq!(settings(serve(None)).unwrap().listen, DEFAULT_LISTEN);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let (_dir, path) = written("listen = '127.0.0.1:1'\nlissten = 'x'\n");
+        let failure = settings(serve(Some(path))).unwrap_err();
+        let message = failure.error.to_string();
+        assert_eq!(failure.status, Status::Usage);
+        assert!(
+            message.contains("line 2") && message.contains("unknown field `lissten`"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_a_usage_fault() {
+        assert_eq!(
+            settings(serve(Some("/nowhere.toml".into()))).unwrap_err().status,
+            Status::Usage
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! The HTTP/1.1 server: accepts, bounds what a client may hold, and stops without dropping an answer.
+
+use std::{convert::Infallible, error::Error, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tidelock_core::limits;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time,
+};
+
+use crate::linger::Lingering;
+
+/// Answers requests on `listener` until `stop` turns true; then accepts nothing more and waits for the requests in
+/// flight, as long as [`limits::STOP_WAIT_MS`].
+pub(crate) async fn run<H, F, B>(listener: TcpListener, handler: H, mut stop: watch::Receiver<bool>)
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let graceful = GracefulShutdown::new();
+    let seats = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+    loop {
+        let (stream, peer, seat) = tokio::select! {
+            // A sender that is gone means a stop too.
+            _ = stop.wait_for(|stopping| *stopping) => break,
+            accepted = accept(&listener, &seats) => accepted,
+        };
+        let handler = handler.clone();
+        let service = service_fn(move |request| {
+            let answer = handler(request, peer);
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        let connection =
+            graceful.watch(protocol().serve_connection(TokioIo::new(Lingering::new(stream)), service));
+        tokio::spawn(async move {
+            // A client that breaks off or talks nonsense is its own affair; hyper has answered what can be answered.
+            if let Err(fault) = connection.await {
+                tracing::debug!(%peer, %fault, "connection ended early");
+            }
+            drop(seat);
+        });
+    }
+    drop(listener);
+    let wait = Duration::from_millis(limits::STOP_WAIT_MS);
+    let open = limits::CONNECTIONS_MAX - seats.available_permits();
+    if time::timeout(wait, graceful.shutdown()).await.is_err() {
+        tracing::warn!(
+            connections = open,
+            waited_ms = limits::STOP_WAIT_MS,
+            "requests still in flight were cut off"
+        );
+    }
+}
+
+fn protocol() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(limits::REQUEST_HEAD_MS))
+        .max_buf_size(limits::REQUEST_HEAD_BYTES_MAX)
+        .keep_alive(true);
+    builder
+}
+
+/// The next connection and its seat; waits while every seat is taken.
+async fn accept(
+    listener: &TcpListener,
+    seats: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    let seat = Arc::clone(seats)
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Answers are small and waited for; Nagle's algorithm would hold them back.
+                if let Err(fault) = stream.set_nodelay(true) {
+                    tracing::debug!(%peer, %fault, "TCP_NODELAY not set");
+                }
+                return (stream, peer, seat);
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "cannot accept a connection; trying again");
+                time::sleep(Duration::from_millis(limits::ACCEPT_PAUSE_MS)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Finding the server that runs on a data directory, for the commands that point clients at it.
+
+use std::{
+    net::{TcpStream, ToSocketAddrs},
+    path::PathBuf,
+    time::Duration,
+};
+
+use crate::{
+    credentials::Credentials,
+    data_dir::DataDir,
+    exit::{Failure, Status},
+    shell,
+};
+
+/// A server on this machine answers within microseconds; one that does not is gone.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A running server, as its data directory describes it.
+pub(crate) struct Running {
+    pub(crate) endpoint: String,
+    pub(crate) credentials: Credentials,
+}
+
+impl Running {
+    /// Finds it, or says what to type.
+    pub(crate) fn find(data: PathBuf) -> Result<Self, Failure> {
+        let start = format!(
+            "start one in another terminal:\n\n  {} serve --data {}",
+            shell::own_name(),
+            shell::quoted(&data.to_string_lossy())
+        );
+        let missing = |why: String| Failure::new(Status::NotRunning, format!("{why}; {start}"));
+        let place = data.display().to_string();
+        let data = DataDir::at(data);
+        let (Some(endpoint), Some(credentials)) = (data.endpoint()?, data.credentials()?) else {
+            return Err(missing(format!("no server is running on {place}")));
+        };
+        if !answers(&endpoint) {
+            return Err(missing(format!(
+                "no server answers at {endpoint}, where the last one on {place} was"
+            )));
+        }
+        Ok(Self {
+            endpoint,
+            credentials,
+        })
+    }
+}
+
+fn answers(endpoint: &str) -> bool {
+    let address = endpoint.trim_start_matches("http://");
+    let addresses = address.to_socket_addrs().into_iter().flatten();
+    addresses
+        .into_iter()
+        .any(|address| TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok())
+}
