@@ -1,0 +1,82 @@
+//! boto3 and the AWS CLI, clients that nobody here wrote, against the binary: one test a file of `dev/python/tests`.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+
+use tidelock_testkit::{Hermetic, Output, REGION, TestServer};
+
+macro_rules! files {
+    ($($file:ident)*) => {
+        $(#[test] fn $file() { run(concat!(stringify!($file), ".py")); })*
+
+        #[test]
+        fn every_file_of_python_tests_is_run() {
+            let named = [$(concat!(stringify!($file), ".py")),*];
+            let there = std::fs::read_dir(tests()).unwrap().map(|entry| entry.unwrap().file_name());
+            for file in there.map(|name| name.into_string().unwrap()).filter(|name| name.starts_with("test_")) {
+                assert!(named.contains(&file.as_str()), "{file} is run by no test here");
+            }
+        }
+    };
+}
+
+files! {
+    test_aws_cli
+    test_buckets
+    test_conditions
+    test_dynamodb_expressions
+    test_dynamodb_items
+    test_dynamodb_tables
+    test_identity
+    test_listing
+    test_multipart
+    test_objects
+    test_versions
+}
+
+fn run(file: &str) {
+    let Some(python) = python() else { return };
+    let server = TestServer::start(env!("CARGO_BIN_EXE_tidelock"));
+    let hermetic = Hermetic::new();
+    let mut pytest = hermetic.command(python, &hermetic.workdir("pytest"));
+    pytest
+        .args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"])
+        .arg(tests().join(file))
+        .env("AWS_ENDPOINT_URL", server.endpoint())
+        .env("AWS_DEFAULT_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", &server.credentials().access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", &server.credentials().secret_access_key);
+    let output = Output::of(pytest).succeeded();
+    assert!(output.stdout.contains(" passed"), "{}", output.text());
+}
+
+fn tests() -> PathBuf {
+    root().join("dev/python/tests")
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// `TIDELOCK_PYTHON`, or the virtualenv that `dev/setup.sh python` makes.
+#[allow(clippy::print_stderr, reason = "the harness shows why a test did nothing")]
+fn python() -> Option<PathBuf> {
+    let named = std::env::var_os("TIDELOCK_PYTHON").map(PathBuf::from);
+    let python = named.unwrap_or_else(|| root().join(".venv/bin/python"));
+    if python.exists() {
+        return Some(python);
+    }
+    let reason = format!(
+        "no {}: run `bash dev/setup.sh python`, or name another with TIDELOCK_PYTHON",
+        python.display()
+    );
+    assert!(
+        std::env::var("TIDELOCK_REQUIRE_PYTHON").as_deref() != Ok("1"),
+        "{reason}"
+    );
+    eprintln!("skipped: {reason}");
+    None
+}
