@@ -1,0 +1,120 @@
+//! What the numbers were measured on, and with.
+
+use std::{fs, io::Write as _, os::unix::fs::FileExt as _, process::Command, time::Instant};
+
+use anyhow::{Context, Result};
+
+use crate::{servers, servers::Servers, stats::percentile};
+
+/// Syncs that are timed to tell how fast the disk is.
+const SYNCS: usize = 200;
+
+/// Names and values, in the order of the report.
+pub(crate) fn describe(servers: &Servers) -> Result<Vec<(&'static str, String)>> {
+    let (p50, p99) = sync_times()?;
+    let peers = servers
+        .all
+        .iter()
+        .map(|server| server.name)
+        .filter(|name| *name != "tidelock");
+    let versions: Vec<String> = peers.map(peer_version).collect();
+    Ok(vec![
+        (
+            "date",
+            jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        ),
+        (
+            "tidelock",
+            format!(
+                "{}, commit {}",
+                env!("CARGO_PKG_VERSION"),
+                said("git", &["rev-parse", "--short", "HEAD"])
+            ),
+        ),
+        ("peers", versions.join("; ")),
+        ("compiler", said("rustc", &["--version"])),
+        (
+            "processor",
+            format!("{} cores, {}", cores(), field("/proc/cpuinfo", "model name")),
+        ),
+        ("memory", field("/proc/meminfo", "MemTotal")),
+        ("kernel", said("uname", &["-sr"])),
+        (
+            "load",
+            fs::read_to_string("/proc/loadavg")?
+                .split(' ')
+                .take(3)
+                .collect::<Vec<_>>()
+                .join(" "),
+        ),
+        (
+            "disk",
+            format!(
+                "{}; a 4 KB write with fdatasync takes {p50:.2} ms (p50), {p99:.2} ms (p99)",
+                file_system()
+            ),
+        ),
+    ])
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
+}
+
+fn peer_version(name: &str) -> String {
+    let root = servers::root();
+    if name == "moto" {
+        let python = root.join(".venv/bin/python");
+        let script = "import moto, sys; print('moto', moto.__version__, 'on Python', sys.version.split()[0])";
+        return said(&python.to_string_lossy(), &["-c", script]);
+    }
+    let package =
+        fs::read_to_string(root.join("target/bench/node_modules/dynalite/package.json")).unwrap_or_default();
+    let package: serde_json::Value = serde_json::from_str(&package).unwrap_or_default();
+    let version = package["version"].as_str().unwrap_or("of an unknown version");
+    format!("{name} {version} on Node.js {}", said("node", &["--version"]))
+}
+
+/// Where the temporary directories of the servers are.
+fn file_system() -> String {
+    let dir = std::env::temp_dir();
+    said("stat", &["--file-system", "--format=%T", &dir.to_string_lossy()])
+}
+
+/// What one durable commit costs at least.
+fn sync_times() -> Result<(f64, f64)> {
+    let mut file = tempfile::tempfile().context("a temporary file")?;
+    let block = [7; 4096];
+    file.write_all(&vec![0; block.len() * SYNCS])?;
+    file.sync_all()?;
+    let mut times = Vec::with_capacity(SYNCS);
+    for number in 0..SYNCS {
+        let begun = Instant::now();
+        file.write_all_at(&block, (number * block.len()) as u64)?;
+        file.sync_data()?;
+        times.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok((percentile(&times, 50.0), percentile(&times, 99.0)))
+}
+
+/// The value of `name: value` or `name : value` in a file of the kernel's.
+fn field(path: &str, name: &str) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(name))
+        .and_then(|line| line.split_once(':'));
+    line.map_or_else(|| "unknown".to_owned(), |(_, value)| value.trim().to_owned())
+}
+
+/// The first line a command prints, for facts that are good to have and no reason to fail.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(servers::root())
+        .output();
+    let text = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    text.lines().next().unwrap_or("unknown").to_owned()
+}
