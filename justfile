@@ -1,0 +1,53 @@
+# The commands of a working day; each can be typed without `just` as well.
+
+# List the recipes.
+default:
+    @just --list
+
+# Format everything.
+fmt:
+    cargo fmt --all
+    cargo fmt --manifest-path fuzz/Cargo.toml
+
+# What CI refuses, without the tests: format, clippy, directions, house rules.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo xtask layering
+    cargo xtask tidy
+
+# All tests; with `just python` done before, those of boto3 and the AWS CLI too.
+test *args:
+    cargo test --workspace {{ args }}
+
+# Python clients for the tests, in .venv.
+python:
+    bash dev/setup.sh python
+
+# The very run of CI.
+ci:
+    bash .ci/run
+
+# Kill the server under load and look for what it had acknowledged, ROUNDS times.
+crash rounds="2000":
+    TIDELOCK_CRASH_ROUNDS={{ rounds }} cargo test --package tidelock --test crash -- --nocapture
+
+# Run one fuzz target, or list them.
+fuzz target="" seconds="600":
+    bash dev/setup.sh fuzz
+    {{ if target == "" { "PATH=target/tools/bin:$PATH cargo fuzz list" } else { "bash dev/fuzz.sh " + target + " " + seconds } }}
+
+# Licences, sources and banned crates. (Advisories need a database from the network: `cargo deny check`.)
+deny:
+    bash dev/setup.sh deny
+    target/tools/bin/cargo-deny check licenses bans sources
+
+# Measure against moto and dynalite, and write docs/reference/benchmarks.md; `--build` adds a clean release build.
+bench *args:
+    bash dev/setup.sh peers
+    cargo build --release --package tidelock
+    cargo run --release --package tidelock-bench -- {{ args }}
+
+# The API documentation of the workspace.
+docs:
+    cargo doc --workspace --no-deps --document-private-items
