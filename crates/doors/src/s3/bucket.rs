@@ -235,6 +235,13 @@ async fn keep(request: &Request<'_>, name: &str, document: String) -> Result<()>
     Ok(())
 }
 
+const PUBLIC_ACCESS_BLOCKS: [&str; 4] = [
+    "BlockPublicAcls",
+    "BlockPublicPolicy",
+    "IgnorePublicAcls",
+    "RestrictPublicBuckets",
+];
+
 const OWNERSHIPS: [&str; 3] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
 
 /// Checks a document that is to be kept.
@@ -258,6 +265,15 @@ fn check_part(part: &Subresource, element: &Element) -> Result<()> {
             };
             let rules: Vec<&Element> = element.all("Rule").collect();
             match !rules.is_empty() && rules.into_iter().all(known) {
+                true => Ok(()),
+                false => Err(malformed()),
+            }
+        }
+        "publicAccessBlock" => {
+            let known = |flag: &Element| {
+                PUBLIC_ACCESS_BLOCKS.contains(&flag.name.as_str()) && matches!(flag.text(), "true" | "false")
+            };
+            match !element.children.is_empty() && element.children.iter().all(known) {
                 true => Ok(()),
                 false => Err(malformed()),
             }

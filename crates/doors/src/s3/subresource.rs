@@ -40,7 +40,8 @@ pub(crate) enum Unset {
 /// What is done with a new value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Set {
-    /// Kept and given back: a document with this root.
+    /// Kept and given back: a document with this root. What it asks for holds anyway (no request without a signature
+    /// is served, so all public access is blocked), or asks nothing of the server.
     Keep(&'static str),
     /// Accepted when it says nothing else than what holds anyway: an empty document with this root.
     Empty(&'static str),
@@ -103,7 +104,7 @@ pub(crate) const SUBRESOURCES: &[Subresource] = &[
     subresource!("policy" "GetBucketPolicy" "PutBucketPolicy" "DeleteBucketPolicy"
         Error(Code::NoSuchBucketPolicy), Refuse),
     subresource!("publicAccessBlock" "GetPublicAccessBlock" "PutPublicAccessBlock" "DeletePublicAccessBlock"
-        Error(Code::NoSuchPublicAccessBlockConfiguration), Refuse),
+        Error(Code::NoSuchPublicAccessBlockConfiguration), Keep("PublicAccessBlockConfiguration")),
     subresource!("replication" "GetBucketReplication" "PutBucketReplication" "DeleteBucketReplication"
         Error(Code::ReplicationConfigurationNotFoundError), Refuse),
     subresource!("requestPayment" "GetBucketRequestPayment" "PutBucketRequestPayment" ""

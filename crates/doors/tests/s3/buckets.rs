@@ -144,6 +144,11 @@ async fn what_asks_nothing_of_the_server_is_kept() {
             "OwnershipControls",
             "<Rule><ObjectOwnership>BucketOwnerPreferred</ObjectOwnership></Rule>",
         ),
+        (
+            "publicAccessBlock",
+            "PublicAccessBlockConfiguration",
+            "<BlockPublicAcls>true</BlockPublicAcls><RestrictPublicBuckets>true</RestrictPublicBuckets>",
+        ),
     ] {
         let path = format!("/tfstate?{query}");
         server
@@ -183,7 +188,6 @@ async fn what_would_have_to_be_enforced_is_refused() {
     let server = Server::with_bucket("tfstate").await;
     for query in [
         "policy",
-        "publicAccessBlock",
         "lifecycle",
         "object-lock",
         "replication",
