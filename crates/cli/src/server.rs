@@ -172,7 +172,7 @@ async fn make_table(service: &Service) -> Result<(), Failure> {
         "KeySchema": [{ "AttributeName": "LockID", "KeyType": "HASH" }],
         "BillingMode": "PAY_PER_REQUEST",
     });
-    let answer = dynamodb::handle(service, &caller, "CreateTable", request.to_string().into()).await;
+    let answer = dynamodb::handle(service, &caller, "CreateTable", None, request.to_string().into()).await;
     if answer.status().is_success() {
         return Ok(());
     }

@@ -263,3 +263,10 @@ pub const LINGER_PIECE_BYTES: usize = 8 * 1_024;
 /// How long a client may send nothing in the middle of a body, in milliseconds. Amazon S3 closes such connections
 /// after about 20 s; whoever is silent that long holds memory that others wait for.
 pub const BODY_IDLE_MS: u64 = 20_000;
+
+/// How long after a facet was taken off a second release of it is taken for a retry, in milliseconds: longer than SDKs
+/// retry one call. Who asks for it later means the lock itself, of which only the other facets are left.
+pub const RELEASE_REPEAT_MS: i64 = 60_000;
+
+/// Longest `amz-sdk-invocation-id` that is kept, in bytes. SDKs send UUIDs of 36.
+pub const INVOCATION_ID_BYTES_MAX: usize = 64;

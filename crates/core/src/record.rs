@@ -48,6 +48,9 @@ pub struct Lock {
     /// The facets that it had and that were taken off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<FacetForm>,
+    /// When the last of those was taken off.
+    #[serde(default)]
+    pub gone_at: Time,
 }
 
 impl Lock {
@@ -67,6 +70,9 @@ pub struct Release {
     pub lock: Lock,
     /// When.
     pub at: Time,
+    /// The call that ended it, as its client's SDK names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<String>,
 }
 
 /// An acquire that was refused because another ID held the lock.

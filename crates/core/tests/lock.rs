@@ -4,6 +4,7 @@
 use tidelock_core::{
     Caller, Facet, LockId, Record, Time, decide,
     decide::{Acquire, Acquired, Release, Released},
+    limits::RELEASE_REPEAT_MS,
 };
 
 fn caller(name: &str) -> Caller {
@@ -44,9 +45,17 @@ impl State {
     }
 
     fn release(&mut self, id: Option<&str>, facet: Facet) -> Released {
+        self.release_by(None, id, facet)
+    }
+
+    fn release_by(&mut self, invocation: Option<&str>, id: Option<&str>, facet: Facet) -> Released {
         self.now += 1;
-        let id = id.map(|id| LockId::try_from(id).unwrap());
-        let (record, outcome) = decide(&self.record, &Release { id, facet }, Time(self.now));
+        let release = Release {
+            id: id.map(|id| LockId::try_from(id).unwrap()),
+            facet,
+            invocation: invocation.map(str::to_owned),
+        };
+        let (record, outcome) = decide(&self.record, &release, Time(self.now));
         self.record = record;
         outcome
     }
@@ -202,4 +211,38 @@ fn refusals_stay_few_and_the_newest_stay() {
     }
     assert_eq!(state.record.refusals.len(), tidelock_core::limits::REFUSALS_MAX);
     assert_eq!(state.record.refusals.last().unwrap().id.as_str(), "id199");
+}
+
+#[test]
+fn a_retried_release_that_carries_no_id_leaves_the_next_holder_alone() {
+    let mut state = State::default();
+    granted(&state.acquire("a", Facet::File));
+    assert_eq!(
+        state.release_by(Some("call-1"), None, Facet::File),
+        Released::Free
+    );
+    granted(&state.acquire("b", Facet::File));
+    assert_eq!(
+        state.release_by(Some("call-1"), None, Facet::File),
+        Released::Free
+    );
+    assert_eq!(refused(&state.acquire("c", Facet::File)), "b");
+    assert_eq!(
+        state.release_by(Some("call-2"), None, Facet::File),
+        Released::Free
+    );
+    granted(&state.acquire("c", Facet::File));
+}
+
+#[test]
+fn a_lock_that_kept_one_facet_can_be_broken_through_the_other_door() {
+    let mut state = State::default();
+    granted(&state.acquire("a", Facet::File));
+    granted(&state.acquire("a", table()));
+    assert_eq!(state.release(None, Facet::File), Released::FacetOff);
+    // The holder died here. A retry of its delete changes nothing, a delete long after is somebody's force-unlock.
+    assert_eq!(state.release(None, Facet::File), Released::FacetOff);
+    state.now += RELEASE_REPEAT_MS;
+    assert_eq!(state.release(None, Facet::File), Released::Free);
+    granted(&state.acquire("b", Facet::File));
 }

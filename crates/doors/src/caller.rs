@@ -1,10 +1,13 @@
-//! Who asks, as far as the headers tell: the run token, basic authentication; and the date of the answer.
+//! Who asks, as far as the headers tell: the run token, the call that a retry repeats, basic authentication.
 
 use std::net::SocketAddr;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header};
-use tidelock_core::{Caller, limits::RUN_TOKEN_BYTES_MAX};
+use tidelock_core::{
+    Caller,
+    limits::{INVOCATION_ID_BYTES_MAX, RUN_TOKEN_BYTES_MAX},
+};
 
 use crate::aws_common::sigv4::Identity;
 
@@ -19,6 +22,14 @@ pub(crate) fn of(identity: &Identity, headers: &HeaderMap, peer: SocketAddr) -> 
         source: peer.ip().to_string(),
         run_token: agent.and_then(run_token),
     }
+}
+
+/// What the client's SDK names this call by: the same in every retry of it, another one in every other call.
+pub(crate) fn invocation(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("amz-sdk-invocation-id")?.to_str().ok()?;
+    (1..=INVOCATION_ID_BYTES_MAX)
+        .contains(&id.len())
+        .then(|| id.to_owned())
 }
 
 /// Products that AWS clients and Terraform name themselves; what stands behind the last of them was appended.

@@ -177,7 +177,8 @@ impl Doors {
         match claim.verify(Some(sha256)) {
             Ok(verified) => {
                 let caller = caller::of(&verified.identity, &parts.headers, peer);
-                dynamodb::handle(&self.service, &caller, operation, bytes).await
+                let invocation = caller::invocation(&parts.headers);
+                dynamodb::handle(&self.service, &caller, operation, invocation, bytes).await
             }
             Err(error) => dynamodb::refuse(&error.json()),
         }

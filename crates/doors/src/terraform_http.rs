@@ -255,6 +255,7 @@ where
             &Release {
                 id,
                 facet: Facet::Http,
+                invocation: None,
             },
         )
         .await?

@@ -53,6 +53,15 @@ impl Service {
         Ok(record.seen_by(caller, self.now()).cloned())
     }
 
+    /// Whether the last lock was ended by the call that its client's SDK names so.
+    ///
+    /// # Errors
+    /// [`Error::LockFile`] for the address of a lock file.
+    pub async fn was_released_by(&self, address: &Address, invocation: &str) -> Result<bool, Error> {
+        let last = self.load(address).await?.0.last_release;
+        Ok(last.is_some_and(|last| last.invocation.as_deref() == Some(invocation)))
+    }
+
     /// The lock that is held, for listings.
     ///
     /// # Errors

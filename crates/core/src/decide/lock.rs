@@ -1,7 +1,7 @@
 //! Taking and giving back the lock (DESIGN 4.2 and 4.3).
 
 use super::Command;
-use crate::{Caller, Facet, FacetForm, Lock, LockId, Record, Time};
+use crate::{Caller, Facet, FacetForm, Lock, LockId, Record, Time, limits::RELEASE_REPEAT_MS};
 
 /// Wants the lock, through one door.
 #[derive(Clone, Debug)]
@@ -63,6 +63,7 @@ impl Command for Acquire {
                     fence: record.fence,
                     facets: vec![form],
                     gone: Vec::new(),
+                    gone_at: Time::default(),
                 });
                 Acquired::Granted { fence: record.fence }
             }
@@ -77,6 +78,9 @@ pub struct Release {
     pub id: Option<LockId>,
     /// The facet to take off.
     pub facet: Facet,
+    /// What the client's SDK names this call by, the same in every retry of it: where the door carries no lock ID, only
+    /// this tells a retry after a lost answer from the wish to break the lock that somebody else has taken since.
+    pub invocation: Option<String>,
 }
 
 /// How a release ended.
@@ -99,6 +103,10 @@ impl Command for Release {
     type Outcome = Released;
 
     fn apply(&self, record: &mut Record, now: Time) -> Released {
+        let repeats = |last: &crate::Release| self.invocation.is_some() && last.invocation == self.invocation;
+        if record.last_release.as_ref().is_some_and(repeats) {
+            return Released::Free;
+        }
         let meant = |id: &LockId| self.id.as_ref().is_none_or(|meant| meant == id);
         let Some(mut lock) = record.lock.take() else {
             let was = record
@@ -112,7 +120,8 @@ impl Command for Release {
             record.lock = Some(lock);
             return Released::Refused { held };
         }
-        if lock.gone.iter().any(|form| form.facet == self.facet) {
+        let off = lock.gone.iter().any(|form| form.facet == self.facet);
+        if off && now.since(lock.gone_at) < RELEASE_REPEAT_MS {
             // The repetition of a release whose answer was lost: the other facets are still wanted.
             record.lock = Some(lock);
             return Released::FacetOff;
@@ -121,12 +130,18 @@ impl Command for Release {
             Some(at) if lock.facets.len() > 1 => {
                 let form = lock.facets.remove(at);
                 lock.gone.push(form);
+                lock.gone_at = now;
                 record.lock = Some(lock);
                 Released::FacetOff
             }
-            // The last facet, or a facet that was never taken: the right ID through another door frees everything.
+            // The last facet, or a facet that was never taken or is long off: the right ID through another door frees
+            // everything.
             _ => {
-                record.last_release = Some(crate::Release { lock, at: now });
+                record.last_release = Some(crate::Release {
+                    lock,
+                    at: now,
+                    invocation: self.invocation.clone(),
+                });
                 Released::Free
             }
         }

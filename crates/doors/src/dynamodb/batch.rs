@@ -107,7 +107,8 @@ pub(crate) async fn write(service: &Service, caller: &Caller, request: &Request)
                 "Too many items requested for the BatchWriteItem call".to_owned()
             });
         }
-        let items = Items::open(service, caller, table_name(name)?).await?;
+        let mut items = Items::open(service, caller, table_name(name)?).await?;
+        items.invocation.clone_from(&request.invocation);
         let mut rows = BTreeSet::new();
         let mut of_table = Vec::new();
         for request in requests {

@@ -31,6 +31,8 @@ pub(crate) struct Items<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) table: Table,
     pub(crate) description: Description,
+    /// What the client's SDK names the call by.
+    pub(crate) invocation: Option<String>,
 }
 
 /// How a write of a plain item went.
@@ -62,6 +64,7 @@ impl<'a> Items<'a> {
             caller,
             table,
             description,
+            invocation: None,
         })
     }
 
@@ -120,6 +123,9 @@ impl<'a> Items<'a> {
                     Err(error) => return Err(error),
                 }
             };
+            if matches!(write.action, Action::Delete) && self.repeats_release(address).await? {
+                return Ok(None);
+            }
             let view = self.lock_item(address, &lock);
             let Decision { attributes, .. } = write.decide(Some(&view))?;
             match write.action {
@@ -170,10 +176,20 @@ impl<'a> Items<'a> {
         let release = Release {
             id: Some(seen.id.clone()),
             facet: self.facet(address),
+            invocation: self.invocation.clone(),
         };
         match self.service.release(address, &release).await? {
             Released::Free | Released::FacetOff => Ok(true),
             Released::NotHeld | Released::Refused { .. } => Ok(false),
+        }
+    }
+
+    /// Whether this call is the retry of one that gave a lock of the address back, and whose answer was lost: what is
+    /// held now is another's.
+    async fn repeats_release(&self, address: &Address) -> Result<bool, Error> {
+        match &self.invocation {
+            Some(invocation) => Ok(self.service.was_released_by(address, invocation).await?),
+            None => Ok(false),
         }
     }
 
@@ -199,6 +215,7 @@ impl<'a> Items<'a> {
             let release = Release {
                 id: Some(id),
                 facet: self.facet(address),
+                invocation: None,
             };
             if write.check(Some(&view)).is_ok()
                 && matches!(

@@ -34,9 +34,19 @@ use items::Items;
 use request::Request;
 use write::Write;
 
-/// Answers one authenticated request; `operation` is what follows `DynamoDB_20120810.` in `X-Amz-Target`.
-pub async fn handle(service: &Service, caller: &Caller, operation: &str, body: Bytes) -> Response<DoorBody> {
-    let request = Request::parse(&body);
+/// Answers one authenticated request; `operation` is what follows `DynamoDB_20120810.` in `X-Amz-Target`, `invocation`
+/// what the client's SDK names the call by, the same in every retry of it.
+pub async fn handle(
+    service: &Service,
+    caller: &Caller,
+    operation: &str,
+    invocation: Option<String>,
+    body: Bytes,
+) -> Response<DoorBody> {
+    let mut request = Request::parse(&body);
+    if let Ok(request) = &mut request {
+        request.invocation = invocation;
+    }
     let table = request
         .as_ref()
         .ok()
@@ -132,7 +142,8 @@ async fn on_table(
     operation: &str,
     request: &Request,
 ) -> Result<Json, Error> {
-    let items = Items::open(service, caller, request.table_name()?).await?;
+    let mut items = Items::open(service, caller, request.table_name()?).await?;
+    items.invocation.clone_from(&request.invocation);
     let schema = &items.description.key;
     let write = match operation {
         "GetItem" => return read::get_item(&items, request).await,

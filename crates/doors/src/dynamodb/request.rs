@@ -12,6 +12,8 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Request {
     fields: Map<String, Json>,
+    /// What the client's SDK names the call by.
+    pub(crate) invocation: Option<String>,
 }
 
 /// The legacy parameters, and what replaces each.
@@ -38,7 +40,10 @@ impl Request {
     /// Reads a body: a JSON object, nothing else.
     pub(crate) fn parse(body: &[u8]) -> Result<Request, Error> {
         match serde_json::from_slice(body) {
-            Ok(Json::Object(fields)) => Ok(Request { fields }),
+            Ok(Json::Object(fields)) => Ok(Request {
+                fields,
+                invocation: None,
+            }),
             Ok(_) => Err(Error::Serialization(
                 "Unexpected value type in payload".to_owned(),
             )),
@@ -53,6 +58,7 @@ impl Request {
         match json {
             Json::Object(fields) => Ok(Request {
                 fields: fields.clone(),
+                invocation: None,
             }),
             _ => Err(Error::Serialization(
                 "Unexpected value type in payload".to_owned(),

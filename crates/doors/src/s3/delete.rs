@@ -2,7 +2,7 @@
 
 use http::{Response, StatusCode};
 use tidelock_core::{
-    Address, VersionId,
+    Address, Version, VersionId,
     decide::{Deleted, Precondition},
     limits::DELETE_KEYS_MAX,
 };
@@ -48,7 +48,7 @@ async fn one(
     precondition: Precondition,
 ) -> Result<Deleted> {
     if let Some(state) = address.locked_by_file() {
-        lock_file::delete(request, &state, id).await?;
+        lock_file::delete(request, address, &state, id, &precondition).await?;
         return Ok(Deleted::default());
     }
     let service = request.service;
@@ -56,14 +56,22 @@ async fn one(
         return Ok(service.delete(address, precondition, request.caller).await?);
     };
     if precondition != Precondition::default() {
-        let found = service.find(address, Some(id)).await?;
-        let etag = found.body.as_ref().map(|body| body.etag.as_str());
-        let holds = |etags: &Vec<String>| etags.iter().any(|one| one == "*" || Some(one.as_str()) == etag);
-        if precondition.absent || !precondition.etags.as_ref().is_none_or(holds) {
-            return Err(Error::precondition("If-Match"));
-        }
+        check(&precondition, &service.find(address, Some(id)).await?)?;
     }
     Ok(service.delete_version(address, id, request.caller).await?)
+}
+
+/// Holds a condition against the version that is there.
+///
+/// # Errors
+/// `PreconditionFailed`.
+pub(crate) fn check(precondition: &Precondition, found: &Version) -> Result<()> {
+    let etag = found.body.as_ref().map(|body| body.etag.as_str());
+    let holds = |etags: &Vec<String>| etags.iter().any(|one| one == "*" || Some(one.as_str()) == etag);
+    if precondition.absent || !precondition.etags.as_ref().is_none_or(holds) {
+        return Err(Error::precondition("If-Match"));
+    }
+    Ok(())
 }
 
 /// One entry of a batch.

@@ -8,15 +8,16 @@ use http::{Response, StatusCode};
 use md5::{Digest, Md5};
 use tidelock_core::{
     Address, BlobId, Body, Content, Facet, Lock, LockInfo, Version, VersionId,
-    decide::{Acquire, Acquired, Release},
+    decide::{Acquire, Acquired, Precondition, Release, Released},
 };
 use tidelock_service::Error as ServiceError;
 
 use super::{
+    delete::check,
     error::{Code, Error, Result, describe},
     request::{Request, empty, quoted, set},
 };
-use crate::{DoorBody, aws_common::payload};
+use crate::{DoorBody, aws_common::payload, caller::invocation};
 
 /// Takes the lock. The same ID again succeeds again: the first answer may have been lost.
 ///
@@ -121,18 +122,39 @@ fn view(lock: &Lock) -> (Version, Bytes) {
     (version, info)
 }
 
-/// Gives the lock back. S3's DELETE carries no lock ID, so that whatever is held is meant.
+/// Gives the lock back. S3's DELETE carries no lock ID, so that whatever is held is meant, unless a condition says more
+/// or the call repeats one that was done.
 ///
 /// # Errors
-/// When the bucket does not exist or the engine fails.
-pub(crate) async fn delete(request: &Request<'_>, state: &Address, id: Option<&VersionId>) -> Result<()> {
+/// `PreconditionFailed`, and `NoSuchKey` for a condition on what is not held; when the bucket does not exist or the
+/// engine fails.
+pub(crate) async fn delete(
+    request: &Request<'_>,
+    file: &Address,
+    state: &Address,
+    id: Option<&VersionId>,
+    precondition: &Precondition,
+) -> Result<()> {
     request.service.bucket(state.bucket()).await?;
-    if id.is_none_or(VersionId::is_null) {
-        let release = Release {
-            id: None,
-            facet: Facet::File,
-        };
-        request.service.release(state, &release).await?;
+    if !id.is_none_or(VersionId::is_null) {
+        return Ok(());
     }
-    Ok(())
+    let mut release = Release {
+        id: None,
+        facet: Facet::File,
+        invocation: invocation(request.headers),
+    };
+    if *precondition != Precondition::default() {
+        let held = request.service.lock(state).await?;
+        let held = held.ok_or_else(|| ServiceError::NoSuchKey {
+            address: file.clone(),
+            marker: None,
+        })?;
+        check(precondition, &view(&held).0)?;
+        release.id = Some(held.id);
+    }
+    match request.service.release(state, &release).await? {
+        Released::Refused { .. } => Err(Error::precondition("If-Match")),
+        Released::Free | Released::FacetOff | Released::NotHeld => Ok(()),
+    }
 }

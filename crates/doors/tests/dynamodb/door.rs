@@ -66,7 +66,7 @@ impl Door {
     }
 
     pub(crate) async fn send(&self, operation: &str, body: impl Into<Bytes>) -> Response<DoorBody> {
-        dynamodb::handle(&self.service, &self.caller, operation, body.into()).await
+        dynamodb::handle(&self.service, &self.caller, operation, None, body.into()).await
     }
 
     pub(crate) async fn call(&self, operation: &str, body: &Json) -> (u16, Json) {

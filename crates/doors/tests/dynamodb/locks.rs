@@ -9,6 +9,7 @@ use tidelock_core::{
     Address, Caller, Content, Facet, LockId,
     decide::{Acquire, Acquired, Precondition, Release},
 };
+use tidelock_doors::dynamodb;
 use tidelock_service::NewBody;
 
 use crate::door::Door;
@@ -125,6 +126,7 @@ async fn both_ways_of_locking_with_one_id_are_one_lock_until_both_are_off() {
     let release = Release {
         id: Some(LockId::try_from("both").unwrap()),
         facet: Facet::File,
+        invocation: None,
     };
     door.service.release(&address(), &release).await.unwrap();
     assert_eq!(door.ok("GetItem", look()).await, shown("both"));
@@ -326,4 +328,32 @@ async fn a_retried_conditional_delete_of_ones_own_lock_succeeds() {
         "ConditionalCheckFailedException"
     );
     assert_eq!(door.ok("GetItem", look()).await, shown("three"));
+}
+
+#[tokio::test]
+async fn a_retried_delete_leaves_the_next_holder_alone() {
+    let door = Door::with_lock_table().await;
+    let only = |id: &str| {
+        json!({
+            "TableName": "locks", "Key": {"LockID": {"S": ADDRESS}}, "ConditionExpression": "Info = :info",
+            "ExpressionAttributeValues": {":info": {"S": info(id)}},
+        })
+    };
+    for (call, delete) in [("call-1", delete()), ("call-2", only("one"))] {
+        door.ok("PutItem", take("one")).await;
+        for id in ["two", "three"] {
+            let invocation = Some(call.to_owned());
+            let body = delete.to_string().into();
+            let answer = dynamodb::handle(&door.service, &door.caller, "DeleteItem", invocation, body).await;
+            assert_eq!(answer.status(), 200, "{call}");
+            let taken = door.call("PutItem", &take(id)).await.0;
+            assert_eq!(taken, if id == "two" { 200 } else { 400 }, "{call} {id}");
+        }
+        assert_eq!(door.ok("GetItem", look()).await, shown("two"));
+        door.ok(
+            "DeleteItem",
+            json!({"TableName": "locks", "Key": {"LockID": {"S": ADDRESS}}}),
+        )
+        .await;
+    }
 }

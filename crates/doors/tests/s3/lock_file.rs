@@ -157,3 +157,33 @@ async fn a_lock_is_read_without_the_customers_key() {
         );
     assert_eq!(with_key.ok().await.text(), info("one"));
 }
+
+#[tokio::test]
+async fn a_retried_delete_leaves_the_next_holder_alone() {
+    let server = Server::with_versions("tfstate").await;
+    let delete = |call: &str| {
+        let delete = server.delete("/tfstate/app.tflock");
+        delete.header("amz-sdk-invocation-id", call)
+    };
+    take(&server, "one").ok().await;
+    delete("8d4b2f0e-1").ok().await;
+    take(&server, "two").ok().await;
+    // The answer was lost, and somebody else was quicker than the retry.
+    delete("8d4b2f0e-1").ok().await;
+    take(&server, "three").refused(412, "PreconditionFailed").await;
+    delete("8d4b2f0e-2").ok().await;
+    take(&server, "three").ok().await;
+}
+
+#[tokio::test]
+async fn a_conditional_delete_frees_only_the_lock_it_names() {
+    let server = Server::with_bucket("tfstate").await;
+    let etag = |id: &str| format!("\"{}\"", hex::encode(Md5::digest(info(id))));
+    let delete = |id: &str| server.delete("/tfstate/app.tflock").header("if-match", etag(id));
+    delete("one").refused(404, "NoSuchKey").await;
+    take(&server, "one").ok().await;
+    delete("other").refused(412, "PreconditionFailed").await;
+    take(&server, "two").refused(412, "PreconditionFailed").await;
+    delete("one").ok().await;
+    take(&server, "two").ok().await;
+}

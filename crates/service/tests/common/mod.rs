@@ -83,5 +83,6 @@ pub fn release(id: &str, facet: Facet) -> Release {
     Release {
         id: Some(LockId::try_from(id).unwrap()),
         facet,
+        invocation: None,
     }
 }
