@@ -258,7 +258,13 @@ impl Service {
         let Ok(address) = Address::new(bucket, &query.key_marker) else {
             return Ok(());
         };
-        if address.locked_by_file().is_some() {
+        let key = query.key_marker.as_str();
+        let is_shown = key.starts_with(&query.prefix)
+            && matches!(
+                shown(key, &query.prefix, query.delimiter.as_deref()),
+                Shown::Itself
+            );
+        if address.locked_by_file().is_some() || !is_shown {
             return Ok(());
         }
         let (record, _) = self.load(&address).await?;

@@ -34,6 +34,8 @@ impl Pins {
 
     fn put(&self, address: &Address, caller: &Caller, version: &Version, now: Time) {
         self.with(|pins| {
+            // Without room for the new one, the old one must not outlive it.
+            pins.remove(&(caller.clone(), address.clone()));
             if pins.len() >= PINS_MAX {
                 pins.retain(|_, pin| now.since(pin.used) < PIN_MS);
             }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
 use common::{acquire, at, body, caller, with_bucket};
 use proptest::prelude::*;
-use tidelock_core::{Content, Facet, Versioning, decide::Precondition};
+use tidelock_core::{Content, Facet, Versioning, decide::Precondition, limits::PINS_MAX};
 use tidelock_service::{Error, ListQuery, Part, Service, VersionQuery};
 
 fn no_seal(_: &[u8], _: &[Part]) -> Result<BTreeMap<String, String>, String> {
@@ -433,4 +433,39 @@ async fn who_writes_sees_its_own_write_at_once() {
     service.find_and_pin(&at("a"), &caller("c")).await.unwrap();
     let new = service.put(&at("a"), body("newer"), &caller("c")).await.unwrap();
     assert_eq!(service.find_pinned(&at("a"), &caller("c")).await.unwrap(), new);
+}
+
+#[tokio::test]
+async fn a_reader_who_finds_no_room_for_a_pin_does_not_keep_its_old_one() {
+    let service = with_bucket().await;
+    enable(&service).await;
+    service.put(&at("a"), body("old"), &caller("w")).await.unwrap();
+    service.find_and_pin(&at("a"), &caller("r")).await.unwrap();
+    for other in 1..PINS_MAX {
+        let other = caller(&other.to_string());
+        service.find_and_pin(&at("a"), &other).await.unwrap();
+    }
+    let new = service.put(&at("a"), body("new"), &caller("w")).await.unwrap();
+    assert_eq!(service.find_and_pin(&at("a"), &caller("r")).await.unwrap(), new);
+    assert_eq!(service.find_pinned(&at("a"), &caller("r")).await.unwrap(), new);
+}
+
+#[tokio::test]
+async fn a_marker_outside_of_the_prefix_adds_nothing_to_a_listing_of_versions() {
+    let service = with_bucket().await;
+    enable(&service).await;
+    let mut versions = Vec::new();
+    for key in ["a", "a", "b"] {
+        versions.push(service.put(&at(key), body(key), &caller("w")).await.unwrap().id);
+    }
+    let query = VersionQuery {
+        prefix: "b".to_owned(),
+        key_marker: "a".to_owned(),
+        version_marker: versions.get(1).cloned(),
+        limit: 10,
+        ..VersionQuery::default()
+    };
+    let page = service.list_versions("tfstate", &query).await.unwrap();
+    let shown: Vec<_> = page.entries.iter().map(|entry| &entry.version.id).collect();
+    assert_eq!(shown, [&versions[2]]);
 }
