@@ -13,6 +13,7 @@ use tidelock_engine::{Batch, Expect, Revision};
 use crate::{
     Error, Service,
     rows::{self, ObjectRow},
+    to_the_end,
     turn::TURNS,
 };
 
@@ -136,10 +137,23 @@ impl Service {
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`].
     pub async fn delete_bucket(&self, name: &str) -> Result<(), Error> {
-        let closed = self.change_bucket(name, |bucket| bucket.closing = true).await?;
+        self.open_bucket(name).await?;
+        // A closed bucket takes no writes: one that is in use is not to be closed because of somebody's slip.
         if !self.is_empty(name).await? {
-            self.reopen(closed).await?;
             return Err(Error::BucketNotEmpty(name.to_owned()));
+        }
+        let (service, name) = (self.clone(), name.to_owned());
+        to_the_end(async move { service.close_bucket(&name).await }).await
+    }
+
+    async fn close_bucket(&self, name: &str) -> Result<(), Error> {
+        let closed = self.change_bucket(name, |bucket| bucket.closing = true).await?;
+        let empty = self.is_empty(name).await;
+        if !matches!(empty, Ok(true)) {
+            self.reopen(closed).await?;
+            return Err(empty
+                .err()
+                .unwrap_or_else(|| Error::BucketNotEmpty(name.to_owned())));
         }
         self.drop_uploads(name).await?;
         self.commit(Batch {

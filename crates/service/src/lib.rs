@@ -15,7 +15,7 @@ mod rows;
 mod tables;
 mod turn;
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use tidelock_core::Time;
 use tidelock_engine::Engine;
@@ -37,10 +37,11 @@ pub trait World: Send + Sync {
 }
 
 /// The use cases. Cheap to share; every method may be called from any number of tasks at once.
+#[derive(Clone)]
 pub struct Service {
     engine: Arc<dyn Engine>,
     world: Arc<dyn World>,
-    pins: pins::Pins,
+    pins: Arc<pins::Pins>,
 }
 
 impl Service {
@@ -50,7 +51,7 @@ impl Service {
         Service {
             engine,
             world,
-            pins: pins::Pins::default(),
+            pins: Arc::default(),
         }
     }
 
@@ -74,4 +75,13 @@ impl Service {
     pub fn random(&self) -> [u8; 16] {
         self.world.random()
     }
+}
+
+/// Does `work` to its end, whatever becomes of who asked for it: a server drops a request with its connection, which
+/// must not stop a use case between two commits that belong together.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|ended| Err(EngineError::Uncertain(ended.to_string()).into()))
 }

@@ -71,7 +71,6 @@ impl Service {
         if address.locked_by_file().is_some() {
             return Err(Error::LockFile(address.clone()));
         }
-        let (_, revision) = self.open_bucket(address.bucket()).await?;
         let begun = self.now();
         // The time in front makes the IDs of one key sort by age, as S3 lists them.
         let id = format!("{:016x}{}", begun.0, hex::encode(self.random()));
@@ -82,16 +81,18 @@ impl Service {
             caller: caller.clone(),
             content,
         };
-        let batch = Batch {
-            checks: vec![(rows::bucket(address.bucket()), Expect::At(revision))],
-            puts: vec![(rows::upload(address, &upload.id), rows::encode(&upload))],
-            ..Batch::default()
-        };
-        if self.commit(batch).await? {
-            Ok(upload)
-        } else {
-            Err(Error::Busy(address.to_string()))
+        for _ in TURNS {
+            let (_, revision) = self.open_bucket(address.bucket()).await?;
+            let batch = Batch {
+                checks: vec![(rows::bucket(address.bucket()), Expect::At(revision))],
+                puts: vec![(rows::upload(address, &upload.id), rows::encode(&upload))],
+                ..Batch::default()
+            };
+            if self.commit(batch).await? {
+                return Ok(upload);
+            }
         }
+        Err(Error::Busy(address.to_string()))
     }
 
     /// An upload by its ID.
@@ -247,13 +248,40 @@ impl Service {
         seal: Seal<'_>,
         caller: &Caller,
     ) -> Result<Version, Error> {
-        self.pins.forget(address, caller);
-        let (open, revision) = match self.open_upload(address, upload).await {
-            Ok(open) => open,
-            Err(Error::NoSuchUpload(_)) => return self.completed_before(address, upload).await,
-            Err(other) => return Err(other),
-        };
-        let stored = self.all_parts(upload).await?;
+        let row = rows::upload(address, upload);
+        for _ in TURNS {
+            let (open, revision) = match self.open_upload(address, upload).await {
+                Ok(open) => open,
+                Err(Error::NoSuchUpload(_)) => return self.completed_before(address, upload).await,
+                Err(other) => return Err(other),
+            };
+            let done = self
+                .complete_open(address, open, revision, named, &precondition, seal)
+                .await;
+            if done.is_ok() {
+                self.pins.forget(address, caller);
+                return done;
+            }
+            // Another part, an abort or the same completion came in between: what went wrong may be only that.
+            let now = self.engine.get(&row).await?;
+            if now.is_some_and(|now| now.revision == revision) {
+                return done;
+            }
+        }
+        Err(Error::Busy(address.to_string()))
+    }
+
+    /// Completes an upload, unless it has changed since `revision`.
+    async fn complete_open(
+        &self,
+        address: &Address,
+        open: Upload,
+        revision: Revision,
+        named: &[(u32, String)],
+        precondition: &Precondition,
+        seal: Seal<'_>,
+    ) -> Result<Version, Error> {
+        let stored = self.all_parts(&open.id).await?;
         let parts = choose(&stored, named)?;
         let bytes = self.assemble(&parts).await?;
         let mut content = open.content;
@@ -268,20 +296,11 @@ impl Service {
             state: state_header(&bytes).await,
             content,
             part_sizes: parts.iter().map(|part| part.size).collect(),
-            upload: Some(upload.to_owned()),
+            upload: Some(open.id.clone()),
         };
-        let row = rows::upload(address, upload);
-        let written = self.write(address, body, bytes, precondition, None, |turn| {
-            turn.batch.checks.push((row.clone(), Expect::At(revision)));
-            turn.batch.deletes.push(row.clone());
-            turn.batch
-                .deletes
-                .extend(stored.iter().map(|part| rows::part(upload, part.number)));
-            turn.batch
-                .drop_blobs
-                .extend(stored.iter().map(|part| part.blob.0));
-        });
-        written.await
+        let ended = end_of(rows::upload(address, &open.id), revision, &open.id, &stored);
+        self.write(address, body, bytes, precondition.clone(), None, &ended)
+            .await
     }
 
     async fn completed_before(&self, address: &Address, upload: &str) -> Result<Version, Error> {
@@ -334,16 +353,7 @@ impl Service {
             let (_, revision) = self.open_upload(address, upload).await?;
             let row = rows::upload(address, upload);
             let parts = self.all_parts(upload).await?;
-            let batch = Batch {
-                checks: vec![(row.clone(), Expect::At(revision))],
-                deletes: parts
-                    .iter()
-                    .map(|part| rows::part(upload, part.number))
-                    .chain([row])
-                    .collect(),
-                drop_blobs: parts.iter().map(|part| part.blob.0).collect(),
-                ..Batch::default()
-            };
+            let batch = end_of(row, revision, upload, &parts);
             if self.commit(batch).await? {
                 return Ok(());
             }
@@ -364,18 +374,22 @@ impl Service {
             for (row, entry) in page {
                 let upload: Upload = rows::decode(&row, &entry.value)?;
                 let parts = self.all_parts(&upload.id).await?;
-                let batch = Batch {
-                    deletes: parts
-                        .iter()
-                        .map(|part| rows::part(&upload.id, part.number))
-                        .chain([row])
-                        .collect(),
-                    drop_blobs: parts.iter().map(|part| part.blob.0).collect(),
-                    ..Batch::default()
-                };
+                // Should a part come in between, the upload is found again.
+                let batch = end_of(row, entry.revision, &upload.id, &parts);
                 self.commit(batch).await?;
             }
         }
+    }
+}
+
+/// What ends an upload whose parts are these, if it is still at `revision`.
+fn end_of(row: Vec<u8>, revision: Revision, upload: &str, parts: &[Part]) -> Batch {
+    let parts_rows = parts.iter().map(|part| rows::part(upload, part.number));
+    Batch {
+        checks: vec![(row.clone(), Expect::At(revision))],
+        deletes: parts_rows.chain([row]).collect(),
+        drop_blobs: parts.iter().map(|part| part.blob.0).collect(),
+        ..Batch::default()
     }
 }
 

@@ -8,7 +8,7 @@ use tidelock_core::{
     decide::{Delete, DeleteVersion, Deleted, Precondition, SetTags, Write},
     limits::{OBJECT_BYTES_MAX, PARSE_INLINE_BYTES_MAX},
 };
-use tidelock_engine::{EngineError, Expect};
+use tidelock_engine::{Batch, EngineError, Expect};
 
 use crate::{
     Error, Service, rows,
@@ -48,12 +48,16 @@ impl Service {
             part_sizes: Vec::new(),
             upload: None,
         };
+        let also = Batch::default();
+        let written = self
+            .write(address, body, new.bytes, new.precondition, new.lock_id, &also)
+            .await?;
         self.pins.forget(address, caller);
-        self.write(address, body, new.bytes, new.precondition, new.lock_id, |_| ())
-            .await
+        Ok(written)
     }
 
-    /// Writes a body whose description is complete. `also` adds to the batch what must happen with it.
+    /// Writes a body whose description is complete. `also` is what must happen with it: its checks, deletes and blobs to
+    /// drop. When one of the checks no longer holds, this is [`Error::Busy`] at once.
     pub(crate) async fn write(
         &self,
         address: &Address,
@@ -61,7 +65,7 @@ impl Service {
         bytes: Bytes,
         precondition: Precondition,
         lock_id: Option<LockId>,
-        also: impl Fn(&mut Turn) + Send,
+        also: &Batch,
     ) -> Result<Version, Error> {
         if body.size > OBJECT_BYTES_MAX {
             return Err(Error::TooLarge);
@@ -84,9 +88,17 @@ impl Service {
                 .map_err(|refused| Error::refused(refused, address))?;
             turn.apply(&written.effects);
             turn.batch.put_blobs.push((blob, bytes.clone()));
-            also(&mut turn);
+            turn.batch.checks.extend_from_slice(&also.checks);
+            turn.batch.deletes.extend_from_slice(&also.deletes);
+            turn.batch.drop_blobs.extend_from_slice(&also.drop_blobs);
             if turn.commit(self).await? {
                 return Ok(written.version);
+            }
+            for (row, expect) in &also.checks {
+                let now = self.engine.get(row).await?;
+                if now.map(|now| Expect::At(now.revision)) != Some(*expect) {
+                    return Err(Error::Busy(address.to_string()));
+                }
             }
         }
         Err(Error::Busy(address.to_string()))
@@ -168,7 +180,6 @@ impl Service {
         precondition: Precondition,
         caller: &Caller,
     ) -> Result<Deleted, Error> {
-        self.pins.forget(address, caller);
         let random = half(self.random());
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
@@ -185,6 +196,7 @@ impl Service {
                 .map_err(|refused| Error::refused(refused, address))?;
             turn.apply(&deleted.effects);
             if turn.commit(self).await? {
+                self.pins.forget(address, caller);
                 return Ok(deleted);
             }
         }
@@ -201,7 +213,6 @@ impl Service {
         id: &VersionId,
         caller: &Caller,
     ) -> Result<Deleted, Error> {
-        self.pins.forget(address, caller);
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
             self.guard_bucket(&mut turn).await?;
@@ -225,6 +236,7 @@ impl Service {
             );
             turn.apply(&deleted.effects);
             if turn.commit(self).await? {
+                self.pins.forget(address, caller);
                 return Ok(deleted);
             }
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidelock_core::{Address, Time, limits::SCAN_PAGE_ROWS};
 use tidelock_engine::{Batch, Entry, Expect, Revision};
 
-use crate::{Error, Service, rows, turn::TURNS};
+use crate::{Error, Service, rows, to_the_end, turn::TURNS};
 
 /// First byte of a stored item.
 const ITEM: u8 = b'i';
@@ -159,9 +159,13 @@ impl Service {
     /// # Errors
     /// [`Error::NoSuchTable`].
     pub async fn delete_table(&self, name: &str) -> Result<Table, Error> {
-        let table = self.change_table(name, |table| table.closing = true).await?;
-        self.finish_table(&table).await?;
-        Ok(table)
+        let (service, name) = (self.clone(), name.to_owned());
+        to_the_end(async move {
+            let table = service.change_table(&name, |table| table.closing = true).await?;
+            service.finish_table(&table).await?;
+            Ok(table)
+        })
+        .await
     }
 
     /// Removes the items of a table that takes no writes any more, and then the table.
@@ -181,12 +185,24 @@ impl Service {
             })
             .await?;
         }
-        self.commit(Batch {
-            deletes: vec![rows::table(&table.name)],
-            ..Batch::default()
-        })
-        .await?;
-        Ok(())
+        for _ in TURNS {
+            // Somebody else may have finished the same deletion, and a new table may bear the name.
+            let revision = match self.open_table(&table.name).await {
+                Ok((now, revision)) if now.id == table.id => revision,
+                Ok(_) | Err(Error::NoSuchTable(_)) => return Ok(()),
+                Err(other) => return Err(other),
+            };
+            let row = rows::table(&table.name);
+            let batch = Batch {
+                checks: vec![(row.clone(), Expect::At(revision))],
+                deletes: vec![row],
+                ..Batch::default()
+            };
+            if self.commit(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Busy(table.name.clone()))
     }
 
     /// Goes on with deletions that a crash cut short.

@@ -58,6 +58,9 @@ impl<'a> Items<'a> {
             tidelock_service::Error::NoSuchTable(_) => not_found(),
             other => Error::from(other),
         })?;
+        if table.closing {
+            return Err(not_found());
+        }
         let description = describe(&table)?;
         Ok(Items {
             service,

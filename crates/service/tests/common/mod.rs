@@ -1,6 +1,8 @@
 //! A service on the memory engine, with a clock and dice that tests hold.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod gate;
+
 use std::sync::{
     Arc,
     atomic::{AtomicI64, AtomicU64, Ordering},

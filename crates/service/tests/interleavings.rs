@@ -1,0 +1,167 @@
+//! Use cases of several commits, with others in between and with callers that go away.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use common::{FakeWorld, at, body, caller, gate::Gate};
+use tidelock_core::{Content, Version, decide::Precondition};
+use tidelock_engine::Engine;
+use tidelock_service::{Error, Part, Service};
+
+fn gated() -> (Arc<Gate>, Arc<Service>) {
+    let gate = Arc::new(Gate::new());
+    let service = Service::new(gate.clone(), Arc::new(FakeWorld::default()));
+    (gate, Arc::new(service))
+}
+
+async fn with_upload() -> (Arc<Gate>, Arc<Service>, String) {
+    let (gate, service) = gated();
+    service.create_bucket("tfstate").await.unwrap();
+    let upload = service
+        .create_upload(&at("a"), Content::default(), &caller("c"))
+        .await
+        .unwrap()
+        .id;
+    put_part(&service, &upload, 1).await;
+    (gate, service, upload)
+}
+
+async fn put_part(service: &Service, upload: &str, number: u32) {
+    let new = body("part");
+    service
+        .put_part(&at("a"), upload, number, new.bytes, new.md5, BTreeMap::new())
+        .await
+        .unwrap();
+}
+
+async fn complete(service: Arc<Service>, upload: String) -> Result<Version, Error> {
+    let seal = |_: &[u8], _: &[Part]| Ok(BTreeMap::new());
+    let named = [(1, hex::encode(body("part").md5))];
+    let absent = Precondition {
+        absent: true,
+        etags: None,
+    };
+    service
+        .complete_upload(&at("a"), &upload, &named, absent, &seal, &caller("c"))
+        .await
+}
+
+#[tokio::test]
+async fn deletions_come_to_their_end_when_their_caller_goes_away() {
+    let (gate, service) = gated();
+    service.create_bucket("tfstate").await.unwrap();
+    service.create_table("locks", String::new()).await.unwrap();
+    for (at, space) in [(1, b'b'), (2, b't')] {
+        gate.hold_deletes_of(space);
+        let deleting = Arc::clone(&service);
+        let task = tokio::spawn(async move {
+            if space == b'b' {
+                drop(deleting.delete_bucket("tfstate").await);
+            } else {
+                drop(deleting.delete_table("locks").await);
+            }
+        });
+        gate.until_held(at).await;
+        task.abort();
+        assert!(task.await.is_err());
+        gate.let_commits_go(1);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    service.create_bucket("tfstate").await.unwrap();
+    service.create_table("locks", String::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bucket_in_use_stays_open_while_its_deletion_is_refused() {
+    let (gate, service) = gated();
+    let bucket = service.create_bucket("tfstate").await.unwrap();
+    service.put(&at("a"), body("x"), &caller("c")).await.unwrap();
+    let row = || gate.get(b"b\0tfstate");
+    let before = row().await.unwrap();
+    assert!(matches!(
+        service.delete_bucket("tfstate").await,
+        Err(Error::BucketNotEmpty(_))
+    ));
+    assert_eq!(row().await.unwrap(), before, "it was closed for a moment");
+    assert_eq!(service.bucket("tfstate").await.unwrap(), bucket);
+}
+
+#[tokio::test]
+async fn a_table_deleted_twice_at_once_does_not_take_its_successor_along() {
+    let (gate, service) = gated();
+    service.create_table("locks", String::new()).await.unwrap();
+    gate.hold_deletes_of(b't');
+    let delete = || {
+        let service = Arc::clone(&service);
+        tokio::spawn(async move { service.delete_table("locks").await })
+    };
+    let (first, second) = (delete(), delete());
+    gate.until_held(2).await;
+    while service.table("locks").await.is_ok() {
+        gate.let_commits_go(1);
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let successor = service.create_table("locks", String::new()).await.unwrap();
+    gate.let_commits_go(10);
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(service.table("locks").await.unwrap(), successor);
+}
+
+#[tokio::test]
+async fn a_part_that_comes_while_its_bucket_is_deleted_leaves_no_orphan() {
+    let (gate, service, upload) = with_upload().await;
+    gate.hold_deletes_of(b'u');
+    let deleting = Arc::clone(&service);
+    let deleted = tokio::spawn(async move { deleting.delete_bucket("tfstate").await });
+    gate.until_held(1).await;
+    put_part(&service, &upload, 2).await;
+    gate.let_commits_go(10);
+    deleted.await.unwrap().unwrap();
+    let left = gate.scan(vec![]..vec![255], 10).await.unwrap();
+    assert_eq!(left, []);
+}
+
+#[tokio::test]
+async fn a_part_that_comes_during_a_completion_is_looked_at_again() {
+    let (gate, service, upload) = with_upload().await;
+    gate.hold_deletes_of(b'u');
+    let completed = tokio::spawn(complete(Arc::clone(&service), upload.clone()));
+    gate.until_held(1).await;
+    put_part(&service, &upload, 1).await;
+    gate.let_commits_go(2_000);
+    let made = completed.await.unwrap().unwrap();
+    assert_eq!(service.find(&at("a"), None).await.unwrap(), made);
+    assert!(
+        gate.scan(b"p".to_vec()..b"q".to_vec(), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_completion_that_is_repeated_while_it_runs_answers_the_same() {
+    for held_at_blobs in [true, false] {
+        let (gate, service, upload) = with_upload().await;
+        gate.hold_deletes_of(b'u');
+        let first = tokio::spawn(complete(Arc::clone(&service), upload.clone()));
+        gate.until_held(1).await;
+        if held_at_blobs {
+            gate.hold_blobs();
+        }
+        let again = tokio::spawn(complete(Arc::clone(&service), upload));
+        gate.until_held(2).await;
+        gate.let_commits_go(1);
+        let made = first.await.unwrap().unwrap();
+        gate.let_blobs_go();
+        gate.let_commits_go(2_000);
+        assert_eq!(again.await.unwrap().unwrap(), made);
+    }
+}
