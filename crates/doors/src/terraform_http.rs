@@ -74,7 +74,8 @@ impl From<Error> for Refusal {
             Error::NoSuchBucket(bucket) => {
                 let message =
                     format!("The bucket {bucket} does not exist. Create it first: aws s3 mb s3://{bucket}");
-                return Refusal::plain(StatusCode::NOT_FOUND, message);
+                // 404 would say that there is no state yet, and Terraform would plan to create everything anew.
+                return Refusal::plain(StatusCode::BAD_REQUEST, message);
             }
             Error::NoSuchKey { .. }
             | Error::NoSuchVersion { .. }

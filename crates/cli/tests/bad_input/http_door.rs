@@ -136,10 +136,13 @@ fn what_is_no_state_is_not_served() {
             response.status
         );
     }
-    let response = world
-        .client
-        .send_basic(&Request::new("POST", "/state/no-such-bucket/a", "{}"));
-    assert_eq!(response.status, 404, "{}", response.text());
+    // Not 404: to Terraform that is a state which is still to be made, and all its resources with it.
+    for method in ["GET", "POST", "DELETE"] {
+        let response = world
+            .client
+            .send_basic(&Request::new(method, "/state/no-such-bucket/a", "{}"));
+        assert_eq!(response.status, 400, "{method}: {}", response.text());
+    }
     assert_eq!(world.client.send_basic(&state("PATCH", "{}")).status, 405);
     world.nothing_happened();
 }
