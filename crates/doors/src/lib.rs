@@ -205,12 +205,7 @@ impl Doors {
 
     /// Waits until there is memory for the body that the headers declare.
     async fn room(&self, headers: &HeaderMap, max_bytes: u64) -> Option<SemaphorePermit<'_>> {
-        let declared = headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        let mib = declared.unwrap_or(0).min(max_bytes).div_ceil(1_024 * 1_024);
-        let mib = u32::try_from(mib).unwrap_or(u32::MAX).min(BODY_BUDGET_MIB as u32);
-        self.bodies.acquire_many(mib).await.ok()
+        self.bodies.acquire_many(room_mib(headers, max_bytes)).await.ok()
     }
 
     fn request_ids(&self) -> RequestIds {
@@ -246,9 +241,43 @@ fn door(parts: &Parts) -> Door {
     if sts::is_form(parts) { Door::Sts } else { Door::S3 }
 }
 
+/// How much memory a body may take, in MiB: what the headers declare, and the most there can be where they do not.
+fn room_mib(headers: &HeaderMap, max_bytes: u64) -> u32 {
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let bytes = match headers.contains_key(header::TRANSFER_ENCODING) {
+        true => max_bytes,
+        false => declared.unwrap_or(0).min(max_bytes),
+    };
+    let mib = u32::try_from(bytes.div_ceil(1_024 * 1_024)).unwrap_or(u32::MAX);
+    mib.min(BODY_BUDGET_MIB as u32)
+}
+
 /// Sets a header to a value that is known to be one.
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = value.parse() {
         headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_of_no_stated_length_takes_the_room_of_the_largest() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(room_mib(&headers, JSON_BODY_BYTES_MAX), 0);
+        headers.insert(header::CONTENT_LENGTH, 1_500_000.into());
+        assert_eq!(room_mib(&headers, JSON_BODY_BYTES_MAX), 2);
+        headers.insert(header::CONTENT_LENGTH, u64::MAX.into());
+        assert_eq!(room_mib(&headers, JSON_BODY_BYTES_MAX), 16);
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(
+            header::TRANSFER_ENCODING,
+            header::HeaderValue::from_static("chunked"),
+        );
+        assert_eq!(room_mib(&headers, JSON_BODY_BYTES_MAX), 16);
     }
 }
