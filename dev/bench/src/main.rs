@@ -56,6 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> Result<Report> {
+    let load = machine::load();
     let release_build = arguments.build.then(release_build::measure).transpose()?;
     let memory = memory::measure()?;
     let servers = Servers::start()?;
@@ -65,7 +66,7 @@ fn measure(arguments: &Arguments) -> Result<Report> {
     };
     let locks = load::lock_cycles(&servers, &plan)?;
     let states = load::states(&servers, &plan)?;
-    let machine = machine::describe(&servers)?;
+    let machine = machine::describe(&servers, &load)?;
     let report = Report {
         machine,
         plan,
