@@ -7,6 +7,7 @@
 mod backend;
 mod client;
 mod hermetic;
+mod proxy;
 mod rng;
 mod server;
 mod terraform;
@@ -14,6 +15,7 @@ mod terraform;
 pub use backend::{Backend, BackendConfig};
 pub use client::{Client, Request, Response, basic_auth, content_md5, read_response};
 pub use hermetic::{Hermetic, Output};
+pub use proxy::LossyProxy;
 pub use rng::Rng;
 pub use server::{Credentials, Memory, TestServer};
 pub use terraform::{Running, Terraform, hold_until_released, state_document};

@@ -74,6 +74,15 @@ impl<'a> Terraform<'a> {
         }
     }
 
+    /// With another way to the server than its own address.
+    #[must_use]
+    pub fn through(mut self, endpoint: &str) -> Self {
+        self.environment.retain(|(name, _)| name != "AWS_ENDPOINT_URL");
+        self.environment
+            .push(("AWS_ENDPOINT_URL".to_owned(), endpoint.to_owned()));
+        self
+    }
+
     /// A file of the working directory.
     #[must_use]
     pub fn path(&self, file: &str) -> PathBuf {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod day;
+mod faults;
 mod keys;
 mod locking;
 mod migration;
