@@ -2,7 +2,7 @@
 
 use md5::{Digest, Md5};
 use tidelock_core::{
-    Address, Caller, Lock, Time,
+    Address, Caller, Command, Lock, Time,
     decide::{Acquire, Acquired, Release, Released},
 };
 
@@ -15,16 +15,7 @@ impl Service {
     /// # Errors
     /// [`Error::LockFile`] for the address of a lock file, [`Error::Occupied`] where a plain item has the lock's key.
     pub async fn acquire(&self, address: &Address, request: &Acquire) -> Result<Acquired, Error> {
-        for _ in TURNS {
-            let mut turn = self.turn(address).await?;
-            let before = turn.record.lock.clone();
-            let outcome = turn.decide(request, self);
-            turn.show_facets(before, self).await?;
-            if turn.commit(self).await? {
-                return Ok(outcome);
-            }
-        }
-        Err(Error::Busy(address.to_string()))
+        self.change_lock(address, request).await
     }
 
     /// Gives the lock back through one door.
@@ -32,10 +23,14 @@ impl Service {
     /// # Errors
     /// [`Error::LockFile`] for the address of a lock file.
     pub async fn release(&self, address: &Address, request: &Release) -> Result<Released, Error> {
+        self.change_lock(address, request).await
+    }
+
+    async fn change_lock<C: Command>(&self, address: &Address, command: &C) -> Result<C::Outcome, Error> {
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
             let before = turn.record.lock.clone();
-            let outcome = turn.decide(request, self);
+            let outcome = turn.decide(command, self);
             turn.show_facets(before, self).await?;
             if turn.commit(self).await? {
                 return Ok(outcome);
