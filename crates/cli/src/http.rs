@@ -19,13 +19,13 @@ use tokio::{
     time,
 };
 
-use crate::linger::Lingering;
+use crate::{linger::Lingering, unread::RequestBody};
 
 /// Answers requests on `listener` until `stop` turns true; then accepts nothing more and waits for the requests in
 /// flight, as long as [`limits::STOP_WAIT_MS`].
 pub(crate) async fn run<H, F, B>(listener: TcpListener, handler: H, mut stop: watch::Receiver<bool>)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
@@ -38,9 +38,11 @@ where
             accepted = accept(&listener, &seats) => accepted,
         };
         let handler = handler.clone();
-        let service = service_fn(move |request| {
-            let answer = handler(request, peer);
-            async move { Ok::<_, Infallible>(answer.await) }
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (head, body) = request.into_parts();
+            let (body, unread) = RequestBody::new(body);
+            let answer = handler(Request::from_parts(head, body), peer);
+            async move { Ok::<_, Infallible>(unread.announce(answer.await)) }
         });
         let connection =
             graceful.watch(protocol().serve_connection(TokioIo::new(Lingering::new(stream)), service));

@@ -14,6 +14,7 @@ mod running;
 mod server;
 mod shell;
 mod signals;
+mod unread;
 mod world;
 
 use std::{

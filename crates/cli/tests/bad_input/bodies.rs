@@ -288,3 +288,21 @@ fn a_refusal_reaches_a_client_that_is_still_sending() {
     }
     world.nothing_happened();
 }
+
+/// Such a client may leave the body out: were the connection kept, its next request would be taken for that body.
+#[test]
+fn a_refusal_before_the_body_ends_the_connection_and_says_so() {
+    let mut world = World::new();
+    let refused = put(&"k".repeat(1_025)).header("expect", "100-continue");
+    let text = String::from_utf8(world.client.signed_bytes(&refused)).unwrap();
+    let head = text.strip_suffix("body").unwrap();
+    let response = world.refused_bytes(head.as_bytes(), 400, "KeyTooLongError");
+    assert_eq!(response.header("connection"), Some("close"));
+    let read = world.client.send(&put("right"));
+    assert_eq!(
+        (read.status, read.header("connection")),
+        (200, None),
+        "{}",
+        read.text()
+    );
+}
