@@ -93,10 +93,9 @@ impl Drop for EmbeddedEngine {
 
 impl Engine for EmbeddedEngine {
     fn get<'a>(&'a self, key: &'a [u8]) -> Pending<'a, Option<Entry>> {
-        let key = key.to_vec();
         Box::pin(
             self.readers
-                .run(move |connection| Ok(query::get(connection, &key)?)),
+                .run_here(move |connection| Ok(query::get(connection, key)?)),
         )
     }
 
