@@ -70,6 +70,9 @@ pub enum LockInfoError {
     /// The `ID` is missing, empty or longer than [`LOCK_ID_BYTES_MAX`].
     #[error("a lock info needs an ID of 1 to {LOCK_ID_BYTES_MAX} bytes")]
     Id,
+    /// Not a JSON object, of which serde would take an array for the fields in their order.
+    #[error("this is not Terraform's lock info: it is no JSON object")]
+    NoObject,
     /// Not the JSON object that Terraform writes.
     #[error("this is not Terraform's lock info: {0}")]
     Json(#[from] serde_json::Error),
@@ -83,6 +86,9 @@ impl LockInfo {
     pub fn parse(text: &[u8]) -> Result<(LockInfo, LockId), LockInfoError> {
         if text.len() > LOCK_INFO_BYTES_MAX {
             return Err(LockInfoError::TooLong);
+        }
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(LockInfoError::NoObject);
         }
         let info: LockInfo = serde_json::from_slice(text)?;
         let id = LockId::try_from(info.id.as_str())?;
@@ -113,6 +119,7 @@ mod tests {
             r#"{"ID":""}"#,
             r#"{"ID":7}"#,
             "[]",
+            r#"["1f0a","OperationTypeApply"]"#,
             "null",
             &format!(r#"{{"ID":"{}"}}"#, "x".repeat(257)),
         ] {
