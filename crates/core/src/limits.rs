@@ -251,6 +251,10 @@ pub const ITEM_COUNT_ROWS_MAX: usize = 1000;
 /// longer than one range takes on a slow line, short enough that nobody reads yesterday's state.
 pub const PIN_MS: i64 = 10_000;
 
+/// How long a reader in ranges sees the version it began with in all, in milliseconds: time for the largest object at
+/// 500 KB/s. Who polls with ranged GETs must not poll the past for ever.
+pub const PIN_TOTAL_MS: i64 = 600_000;
+
 /// How many readers in ranges are remembered at a time; one more reads without the courtesy.
 pub const PINS_MAX: usize = 1_024;
 

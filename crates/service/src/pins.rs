@@ -12,7 +12,7 @@ use std::{
 
 use tidelock_core::{
     Address, Caller, Time, Version,
-    limits::{PIN_MS, PINS_MAX},
+    limits::{PIN_MS, PIN_TOTAL_MS, PINS_MAX},
 };
 
 use crate::{Error, Service};
@@ -23,6 +23,7 @@ pub(crate) struct Pins(Mutex<HashMap<(Caller, Address), Pin>>);
 
 struct Pin {
     version: Version,
+    begun: Time,
     used: Time,
 }
 
@@ -42,6 +43,7 @@ impl Pins {
             if pins.len() < PINS_MAX {
                 let pin = Pin {
                     version: version.clone(),
+                    begun: now,
                     used: now,
                 };
                 pins.insert((caller.clone(), address.clone()), pin);
@@ -51,10 +53,16 @@ impl Pins {
 
     fn get(&self, address: &Address, caller: &Caller, now: Time) -> Option<Version> {
         self.with(|pins| {
-            let pin = pins.get_mut(&(caller.clone(), address.clone()))?;
-            let fresh = (0..PIN_MS).contains(&now.since(pin.used));
+            let reader = (caller.clone(), address.clone());
+            let pin = pins.get_mut(&reader)?;
+            let fresh = (0..PIN_MS).contains(&now.since(pin.used))
+                && (0..PIN_TOTAL_MS).contains(&now.since(pin.begun));
+            if !fresh {
+                pins.remove(&reader);
+                return None;
+            }
             pin.used = now;
-            fresh.then(|| pin.version.clone())
+            Some(pin.version.clone())
         })
     }
 

@@ -5,9 +5,14 @@ mod common;
 
 use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
-use common::{acquire, at, body, caller, with_bucket};
+use common::{FakeWorld, acquire, at, body, caller, with_bucket};
 use proptest::prelude::*;
-use tidelock_core::{Content, Facet, Versioning, decide::Precondition, limits::PINS_MAX};
+use tidelock_core::{
+    Content, Facet, Versioning,
+    decide::Precondition,
+    limits::{PIN_MS, PIN_TOTAL_MS, PINS_MAX},
+};
+use tidelock_engine::MemoryEngine;
 use tidelock_service::{Error, ListQuery, Part, Service, VersionQuery};
 
 fn no_seal(_: &[u8], _: &[Part]) -> Result<BTreeMap<String, String>, String> {
@@ -468,4 +473,41 @@ async fn a_marker_outside_of_the_prefix_adds_nothing_to_a_listing_of_versions() 
     let page = service.list_versions("tfstate", &query).await.unwrap();
     let shown: Vec<_> = page.entries.iter().map(|entry| &entry.version.id).collect();
     assert_eq!(shown, [&versions[2]]);
+}
+
+#[tokio::test]
+async fn who_reads_ranges_for_ever_sees_the_present_in_the_end() {
+    let world = Arc::new(FakeWorld::default());
+    let service = Service::new(Arc::new(MemoryEngine::new()), world.clone());
+    service.create_bucket("tfstate").await.unwrap();
+    enable(&service).await;
+    let old = service.put(&at("a"), body("old"), &caller("w")).await.unwrap();
+    service.find_and_pin(&at("a"), &caller("r")).await.unwrap();
+    let new = service.put(&at("a"), body("new"), &caller("w")).await.unwrap();
+    let mut passed = 0;
+    while passed < PIN_TOTAL_MS - PIN_MS {
+        world.pass(PIN_MS / 2);
+        passed += PIN_MS / 2;
+        assert_eq!(service.find_pinned(&at("a"), &caller("r")).await.unwrap(), old);
+    }
+    for _ in 0..2 {
+        world.pass(PIN_MS / 2);
+        service.find_pinned(&at("a"), &caller("r")).await.unwrap();
+    }
+    assert_eq!(service.find_pinned(&at("a"), &caller("r")).await.unwrap(), new);
+}
+
+#[tokio::test]
+async fn a_pin_that_has_run_out_does_not_come_back() {
+    let world = Arc::new(FakeWorld::default());
+    let service = Service::new(Arc::new(MemoryEngine::new()), world.clone());
+    service.create_bucket("tfstate").await.unwrap();
+    enable(&service).await;
+    service.put(&at("a"), body("old"), &caller("w")).await.unwrap();
+    service.find_and_pin(&at("a"), &caller("r")).await.unwrap();
+    let new = service.put(&at("a"), body("new"), &caller("w")).await.unwrap();
+    world.pass(PIN_MS);
+    for _ in 0..2 {
+        assert_eq!(service.find_pinned(&at("a"), &caller("r")).await.unwrap(), new);
+    }
 }

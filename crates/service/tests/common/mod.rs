@@ -17,6 +17,12 @@ use tidelock_core::{
 use tidelock_engine::MemoryEngine;
 use tidelock_service::{NewBody, Service, World};
 
+impl FakeWorld {
+    pub fn pass(&self, ms: i64) {
+        self.now.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
 #[derive(Default)]
 pub struct FakeWorld {
     now: AtomicI64,
