@@ -144,3 +144,30 @@ fn workspaces_are_made_listed_selected_and_deleted(backend: Backend) {
     );
     assert!(world.is_unlocked(&config) && world.is_unlocked(&blue));
 }
+
+/// What people have in their backend blocks beside the address and the lock.
+#[test]
+fn settings_of_real_backend_blocks_are_accepted() {
+    let Some(world) = World::new() else { return };
+    let settings = [
+        "encrypt = true",
+        "encrypt = true\nacl = \"bucket-owner-full-control\"",
+        "encrypt = true\nkms_key_id = \"arn:aws:kms:us-east-1:123456789012:key/3f1c9b1e-5a5c-4b0e-9d53-0b4e8c7a4f10\"",
+        "encrypt = true\nsse_customer_key = \"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\"",
+        "skip_credentials_validation = true\nskip_metadata_api_check = true\nuse_path_style = true",
+    ];
+    for (number, settings) in settings.into_iter().enumerate() {
+        let config = BackendConfig::new(Backend::Both, &format!("settings/{number}.tfstate"));
+        let block = config
+            .hcl(&world.server)
+            .replace("backend \"s3\" {", &format!("backend \"s3\" {{\n{settings}"));
+        for (place, result) in [("a", "1 added"), ("b", "0 added, 0 changed, 0 destroyed")] {
+            let terraform = world.directory(&format!("{place}{number}"));
+            terraform.write("main.tf", block.clone() + THING);
+            terraform.ok(&["init"]);
+            let applied = terraform.ok(&["apply", "-auto-approve"]).stdout;
+            assert!(applied.contains(result), "{settings}: {applied}");
+        }
+        assert!(world.is_unlocked(&config), "{settings}");
+    }
+}
