@@ -32,12 +32,7 @@ pub(crate) fn run(arguments: args::Env, out: &mut dyn Write, err: &mut dyn Write
             .iter()
             .map(|&(name, value)| (name.to_owned(), json!(value)))
             .collect();
-        writeln!(
-            out,
-            "{}",
-            serde_json::to_string_pretty(&object).map_err(anyhow::Error::from)?
-        )?;
-        return Ok(());
+        return super::print_json(&object, out);
     }
     for (name, value) in variables {
         writeln!(out, "export {name}={}", shell::quoted(value))?;

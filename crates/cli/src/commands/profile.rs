@@ -35,12 +35,7 @@ pub(crate) fn run(arguments: args::Profile, out: &mut dyn Write) -> Result<(), F
     }
     if arguments.json {
         let object = as_json(&plan, &arguments.name, &running.endpoint, arguments.dry_run);
-        writeln!(
-            out,
-            "{}",
-            serde_json::to_string_pretty(&object).map_err(anyhow::Error::from)?
-        )?;
-        return Ok(());
+        return super::print_json(&object, out);
     }
     print(&plan, arguments.dry_run, out)?;
     if !arguments.dry_run {
