@@ -31,6 +31,7 @@ use aws_common::{
     payload,
     request_id::{RANDOM_BYTES, RequestIds},
     sigv4::{Claim, Identity},
+    time::http_date,
 };
 pub use body::{BodyError, DoorBody};
 pub(crate) use body::{full, stream};
@@ -91,17 +92,24 @@ impl Doors {
             Door::TerraformHttp => self.terraform_http(parts, body, peer).await,
             Door::OtherJson => dynamodb::unknown_operation(),
             Door::OtherService(service) => sts::not_served(&service, &ids),
-            Door::S3 => self.s3(parts, body, &ids, peer).await,
+            Door::S3 => self.s3(parts, body, &ids, peer, now).await,
         };
         let headers = response.headers_mut();
         set(headers, "x-amzn-requestid", &ids.request_id);
-        set(headers, header::DATE.as_str(), &s3::times::http_date(now));
+        set(headers, header::DATE.as_str(), &http_date(now));
         set(headers, header::SERVER.as_str(), "Tidelock");
         line.write(&response, &ids.request_id, started.elapsed());
         response
     }
 
-    async fn s3<B>(&self, parts: Parts, body: B, ids: &RequestIds, peer: SocketAddr) -> Response<DoorBody>
+    async fn s3<B>(
+        &self,
+        parts: Parts,
+        body: B,
+        ids: &RequestIds,
+        peer: SocketAddr,
+        now: Time,
+    ) -> Response<DoorBody>
     where
         B: http_body::Body<Data = Bytes>,
     {
@@ -110,7 +118,7 @@ impl Doors {
             hosts: &self.hosts,
             ids,
         };
-        let claim = Claim::read(&parts, &self.keyring, "s3", self.service.now());
+        let claim = Claim::read(&parts, &self.keyring, "s3", now);
         match claim.and_then(|claim| claim.verify(None)) {
             Ok(verified) => {
                 let _room = self.room(&parts.headers, OBJECT_BYTES_MAX).await;

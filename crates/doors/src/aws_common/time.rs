@@ -1,7 +1,9 @@
-//! The two ways in which a signed request states its time: `x-amz-date` (ISO 8601, basic) and `Date` (RFC 9110).
+//! The forms in which AWS's protocols write a time: `x-amz-date` (ISO 8601, basic) and `Date` (RFC 9110) of a signed
+//! request, the HTTP date of headers, the ISO 8601 of documents.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
 use jiff::tz::TimeZone;
 use tidelock_core::Time;
 
@@ -71,6 +73,24 @@ pub(crate) fn iso(at: Time) -> String {
     timestamp(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// `2026-11-21T08:00:00.000Z`, the form of times in S3's other documents.
+pub(crate) fn iso_millis(at: Time) -> String {
+    format!("{:.3}", timestamp(at))
+}
+
+/// `Sat, 21 Nov 2026 08:00:00 GMT`.
+pub(crate) fn http_date(at: Time) -> String {
+    DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&timestamp(at))
+        .unwrap_or_default()
+}
+
+/// Reads an HTTP date.
+pub(crate) fn parse_http_date(text: &str) -> Option<Time> {
+    let at = DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Time(at.as_millisecond()))
+}
+
 /// A time beyond the year 9999 is shown as the epoch: no clock shows one.
 fn timestamp(at: Time) -> Timestamp {
     Timestamp::from_millisecond(at.0).unwrap_or_default()
@@ -105,5 +125,14 @@ mod tests {
         ] {
             assert_eq!(AmzDate::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_has_two_forms() {
+        let time = Time(1_795_248_000_007);
+        assert_eq!(http_date(time), "Sat, 21 Nov 2026 08:00:00 GMT");
+        assert_eq!(iso_millis(time), "2026-11-21T08:00:00.007Z");
+        assert_eq!(parse_http_date(&http_date(time)), Some(Time(1_795_248_000_000)));
+        assert_eq!(parse_http_date("yesterday"), None);
     }
 }

@@ -14,10 +14,10 @@ use super::{
     request::{Request, document, empty, set, text_document},
     subresource::{Set, Subresource, Unset},
     tagging,
-    times::iso,
     xml::{Document, Element},
 };
 use crate::DoorBody;
+use crate::aws_common::time::iso_millis;
 
 /// The region whose buckets have no location constraint.
 const FIRST_REGION: &str = "us-east-1";
@@ -40,7 +40,7 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Response<DoorBody>> {
     for bucket in &buckets {
         xml.open("Bucket")
             .text("Name", &bucket.name)
-            .text("CreationDate", iso(bucket.created))
+            .text("CreationDate", iso_millis(bucket.created))
             .text("BucketRegion", &request.identity.region)
             .close();
     }

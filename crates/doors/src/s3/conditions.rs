@@ -8,8 +8,8 @@ use tidelock_core::{Time, decide::Precondition};
 use super::{
     error::{Code, Error, Result},
     headers::text,
-    times::{http_date, parse_http_date},
 };
+use crate::aws_common::time::{http_date, parse_http_date};
 
 /// The conditions of PUT, DELETE, copy and CompleteMultipartUpload.
 ///

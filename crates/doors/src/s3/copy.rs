@@ -16,9 +16,9 @@ use super::{
     object::describe_written,
     range,
     request::{Request, document, quoted, set},
-    times::iso,
     xml::Document,
 };
+use crate::aws_common::time::iso_millis;
 use crate::{DoorBody, aws_common::checksum::Checksum};
 
 /// The object that is copied.
@@ -97,7 +97,7 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
     };
     let version = request.service.put(&address, new, request.caller).await?;
     let mut xml = Document::new("CopyObjectResult");
-    xml.text("LastModified", iso(version.written));
+    xml.text("LastModified", iso_millis(version.written));
     if let Some(body) = &version.body {
         xml.text("ETag", quoted(&body.etag));
         checksums::tell(&mut xml, &body.content);
@@ -183,7 +183,7 @@ pub(crate) async fn part(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let bytes = request.service.read(&body, range).await?;
     let part = multipart::store_part(request, bytes, None, None).await?;
     let mut xml = Document::new("CopyPartResult");
-    xml.text("LastModified", iso(part.written))
+    xml.text("LastModified", iso_millis(part.written))
         .text("ETag", quoted(&part.md5));
     multipart::tell_part_checksum(&mut xml, &part);
     let mut response = document(xml);

@@ -11,7 +11,8 @@ use tidelock_core::{
 };
 use tidelock_service::{EngineError, Error as ServiceError};
 
-use super::{times::iso, xml::Document};
+use super::xml::Document;
+use crate::aws_common::time::iso_millis;
 use crate::aws_common::{
     error::{AuthError, AwsError},
     payload::PayloadError,
@@ -294,7 +295,7 @@ fn lock_file(address: &Address) -> Error {
 
 /// Who holds a lock, since when, for what, and under which ID.
 pub(crate) fn describe(held: &Lock) -> String {
-    let since = iso(held.since);
+    let since = iso_millis(held.since);
     let holder = &held.holder;
     match held
         .facets

@@ -11,10 +11,10 @@ use super::{
     error::{Error, Result},
     headers::class_of,
     request::{Request, document, quoted},
-    times::iso,
     xml::Document,
 };
 use crate::DoorBody;
+use crate::aws_common::time::iso_millis;
 
 /// What `encoding-type=url` leaves as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -137,7 +137,7 @@ impl<'a> Listing<'a> {
     fn entry(&self, request: &Request<'_>, xml: &mut Document, listed: &Listed, owners: bool) {
         xml.open("Contents")
             .text("Key", self.encoding.apply(&listed.key))
-            .text("LastModified", iso(listed.written))
+            .text("LastModified", iso_millis(listed.written))
             .text("ETag", quoted(&listed.etag));
         let body = listed.version.as_ref().and_then(|version| version.body.as_ref());
         if let Some(body) = body {

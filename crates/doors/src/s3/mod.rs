@@ -24,7 +24,6 @@ mod route;
 mod subresource;
 mod tagging;
 mod target;
-pub(crate) mod times;
 mod uploads;
 mod versions;
 mod xml;

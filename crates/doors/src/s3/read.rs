@@ -17,9 +17,9 @@ use super::{
     object::{describe_version, part_number},
     range,
     request::{Request, document, empty, quoted, set},
-    times::http_date,
     xml::Document,
 };
+use crate::aws_common::time::http_date;
 use crate::{DoorBody, full, stream};
 
 /// Where the bytes of a version are.

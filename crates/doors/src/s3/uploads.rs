@@ -10,10 +10,10 @@ use super::{
     list::{Encoding, common_prefixes, page_size},
     multipart::{tell_part_checksum, upload_id},
     request::{Request, document, quoted},
-    times::iso,
     xml::Document,
 };
 use crate::DoorBody;
+use crate::aws_common::time::iso_millis;
 
 /// ListParts.
 ///
@@ -47,7 +47,7 @@ pub(crate) async fn parts(request: &Request<'_>) -> Result<Response<DoorBody>> {
     for part in &parts {
         xml.open("Part")
             .text("PartNumber", part.number.to_string())
-            .text("LastModified", iso(part.written))
+            .text("LastModified", iso_millis(part.written))
             .text("ETag", quoted(&part.md5))
             .text("Size", part.size.to_string());
         tell_part_checksum(&mut xml, part);
@@ -109,7 +109,7 @@ fn tell_upload(request: &Request<'_>, xml: &mut Document, upload: &Upload, encod
     request.owner("Initiator", xml);
     request.owner("Owner", xml);
     xml.text("StorageClass", class_of(&upload.content))
-        .text("Initiated", iso(upload.begun));
+        .text("Initiated", iso_millis(upload.begun));
     tell_checksum(xml, upload);
     xml.close();
 }

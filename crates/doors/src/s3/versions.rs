@@ -10,10 +10,10 @@ use super::{
     headers::class_of,
     list::{Encoding, common_prefixes, page_size},
     request::{Request, document, quoted},
-    times::iso,
     xml::Document,
 };
 use crate::DoorBody;
+use crate::aws_common::time::iso_millis;
 
 /// ListObjectVersions.
 ///
@@ -91,7 +91,7 @@ fn tell_version(request: &Request<'_>, xml: &mut Document, entry: &VersionListed
         .text("Key", encoding.apply(&entry.key))
         .text("VersionId", version.id.as_str())
         .text("IsLatest", entry.is_latest.to_string())
-        .text("LastModified", iso(version.written));
+        .text("LastModified", iso_millis(version.written));
     if let Some(body) = &version.body {
         xml.text("ETag", quoted(&body.etag));
         checksums::tell_algorithm(xml, &body.content);
