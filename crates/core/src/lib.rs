@@ -6,6 +6,7 @@
 pub mod address;
 pub mod caller;
 pub mod decide;
+pub mod diff;
 pub mod limits;
 pub mod lock_info;
 pub mod record;

@@ -274,3 +274,21 @@ pub const RELEASE_REPEAT_MS: i64 = 60_000;
 
 /// Longest `amz-sdk-invocation-id` that is kept, in bytes. SDKs send UUIDs of 36.
 pub const INVOCATION_ID_BYTES_MAX: usize = 64;
+
+/// Largest state that is compared by resource, in bytes: three times the largest known. Comparing takes a few times as much.
+pub const DIFF_STATE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
+
+/// Deepest nesting of a value that is compared. Providers stay under 20; the comparison calls itself once a level.
+pub const DIFF_DEPTH_MAX: usize = 64;
+
+/// Most resource instances of one state that are compared: twenty times the largest states that anyone plans with.
+pub const DIFF_INSTANCES_MAX: usize = 200_000;
+
+/// Most values that one comparison lists; what differs beyond is counted. Nobody reads more, and each one takes memory.
+pub const DIFF_VALUES_MAX: usize = 100_000;
+
+/// Longest path of a value that is shown, in bytes: map keys may have any length, and every path below repeats them.
+pub const DIFF_PATH_BYTES_MAX: usize = 1_024;
+
+/// Longest value that the text of a comparison shows, in characters: two of them and a path fit a terminal's two lines.
+pub const DIFF_TEXT_CHARS_MAX: usize = 72;
