@@ -19,6 +19,12 @@ fuzz_target!(|body: &[u8]| {
                 header.terraform_version.as_deref()
             );
             assert_eq!(whole.get("encrypted_data").is_some(), header.encrypted);
+            let is_vacant = |field: &str| match &whole[field] {
+                Value::Array(members) => members.is_empty(),
+                Value::Object(members) => members.is_empty(),
+                _ => false,
+            };
+            assert_eq!(is_vacant("resources") && is_vacant("outputs"), header.empty);
         }
         // Depth and the values that the header skips are all that the full parser may refuse beyond it.
         (Ok(_), Err(error)) => assert!(error.is_syntax(), "taken for a state: {error}"),

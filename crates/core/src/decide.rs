@@ -4,11 +4,18 @@
 //! commits what comes back under the condition that the record has not changed, and on a conflict starts again;
 //! so whatever holds for every sequence of calls here holds for every interleaving of requests.
 
+mod guard;
 mod lock;
 mod object;
+mod operator;
 
-pub use lock::{Acquire, Acquired, Release, Released};
-pub use object::{Delete, DeleteVersion, Deleted, Effects, Precondition, Refused, SetTags, Write, Written};
+pub use guard::{Allow, Claim, Discard, Kept, Why};
+pub use lock::{Acquire, Acquired, Freeze, Release, Released, TakeBack};
+pub use object::{
+    Adopt, Delete, DeleteVersion, Deleted, Effects, NotAdopted, Precondition, Refused, SetTags, Write,
+    Written,
+};
+pub use operator::{NotFreed, Thaw, Unlock};
 
 use crate::{Record, Time};
 

@@ -1,4 +1,4 @@
-//! The rules of Tidelock, and only rules: records, `decide()`, lock info, state header, limits.
+//! The rules of Tidelock, and only rules: records, `decide()`, lock info, state header, diff, limits.
 //!
 //! Nothing here waits, reads a clock, draws a random number or touches a disk: every rule can be checked by
 //! calling it. The one entry is [`decide`].
@@ -8,7 +8,9 @@ pub mod caller;
 pub mod decide;
 pub mod diff;
 pub mod limits;
+pub mod lock;
 pub mod lock_info;
+pub mod queue;
 pub mod record;
 pub mod state_header;
 pub mod time;
@@ -17,8 +19,11 @@ pub mod version;
 pub use address::{Address, AddressError};
 pub use caller::Caller;
 pub use decide::{Command, decide};
+pub use diff::Diff;
+pub use lock::{Ended, Facet, FacetForm, Fenced, Lock, Release, Ticket};
 pub use lock_info::{LockId, LockInfo, LockInfoError};
-pub use record::{Facet, FacetForm, Lock, Record, Refusal, Release};
+pub use queue::{Hold, Waiter};
+pub use record::{Allowance, Quarantined, Record};
 pub use state_header::{StateHeader, StateHeaderError};
 pub use time::Time;
 pub use version::{BlobId, Body, Content, Version, VersionId, Versioning};

@@ -19,11 +19,42 @@ pub const LOCK_ID_BYTES_MAX: usize = 256;
 /// Stock clients look within one round trip of their refusal, and give up for good if the lock is gone (DESIGN 4.3).
 pub const TOMBSTONE_MS: i64 = 10_000;
 
-/// How long a refusal is remembered, in milliseconds: longer than the longest pause between two tries (16 s).
-pub const REFUSAL_MS: i64 = 60_000;
+/// How long who was refused is remembered without coming back, in milliseconds. A held request counts from its
+/// beginning when the server is restarted: its time and the longest pause of a stock client (16 s), with some to spare.
+pub const WAITER_FORGET_MS: i64 = 90_000;
 
-/// How many refusals one record remembers: more waiters than any one state has had, still under 20 KB of record.
-pub const REFUSALS_MAX: usize = 64;
+/// How long a waiter that is not here is still expected, in milliseconds: the longest pause between two tries of a stock
+/// client (16 s) and the way back.
+pub const WAITER_ASLEEP_MS: i64 = 20_000;
+
+/// How soon after its first refusal a caller cannot have been told to wait, in milliseconds: it repeats a request whose
+/// answer was lost. Stock clients first sleep for a second.
+pub const WAITER_RETURN_MS_MIN: i64 = 500;
+
+/// Waiters that one record remembers; one more goes on polling as it would elsewhere. More than any one state has had, and
+/// some 300 KB of a record that each of their turns writes.
+pub const WAITERS_MAX: usize = 512;
+
+/// Longest that a request is held, in milliseconds: common read timeouts of SDKs and proxies are 60 s.
+pub const HOLD_MS_MAX: i64 = 50_000;
+
+/// How much sooner than the held request ahead of it a request is answered, in milliseconds: a quarter of the longest
+/// pause of a stock client (16 s), so that of five in front never all sleep at once.
+pub const HOLD_MS_STEP: i64 = 4_000;
+
+/// Longest that a request at the back of the line is held, in milliseconds. As nobody cancels a held request, it is also
+/// how long Ctrl-C may go unheard there.
+pub const HOLD_MS_AT_BACK: i64 = 8_000;
+const _: () = assert!(WAITER_FORGET_MS > HOLD_MS_MAX + WAITER_ASLEEP_MS);
+
+/// Ended locks whose retried release is still known, in one record. An apply takes seconds, retries come within a minute.
+pub const ENDED_MAX: usize = 8;
+
+/// Former holders that one record keeps fenced. Each had its lock broken and has not come back since.
+pub const FENCED_MAX: usize = 64;
+
+/// Refused state writes kept for one address; the oldest gives way. One incident leaves a few.
+pub const QUARANTINE_MAX: usize = 100;
 
 /// Largest object, in bytes. A state of 40 MB is rare, one of 100 MB unheard of; the bound keeps memory bounded.
 pub const OBJECT_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
@@ -53,7 +84,14 @@ pub const CONFLICT_RETRIES_MAX: usize = 1_000;
 pub const STATE_FIELD_BYTES_MAX: usize = 1_024;
 
 /// Connections held at once; more wait to be accepted. A waiting client holds one, so this bounds the waiters too.
-pub const CONNECTIONS_MAX: usize = 4_096;
+pub const CONNECTIONS_MAX: usize = 16_384;
+
+/// Files that the process may have open beside its connections: the store's, the log's, the runtime's.
+pub const OTHER_FILES_MAX: usize = 256;
+
+/// How soon after a grant was answered its connection must fail for the answer to count as lost, in milliseconds. A
+/// connection that is reset later was idle, and its client has the lock.
+pub const GRANT_LOST_MS: u64 = 5_000;
 
 /// Longest request head, in bytes. S3 allows 8 KB of headers; presigned URLs with session tokens need some more.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1_024;
@@ -178,6 +216,10 @@ pub const BODY_BUDGET_MIB: usize = 1_024;
 
 const _: () = assert!(OBJECT_BYTES_MAX <= BODY_BUDGET_MIB as u64 * 1_024 * 1_024);
 
+/// Bodies up to this size take nothing of that budget, in bytes: a lock item of the longest info, escaped, fits. The
+/// connections bound them: 512 MiB if each had one.
+pub const SMALL_BODY_BYTES_MAX: u64 = 32 * 1_024;
+
 /// Longest request of a JSON service, in bytes. DynamoDB's own limit for a batch.
 pub const JSON_BODY_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
 
@@ -292,3 +334,53 @@ pub const DIFF_PATH_BYTES_MAX: usize = 1_024;
 
 /// Longest value that the text of a comparison shows, in characters: two of them and a path fit a terminal's two lines.
 pub const DIFF_TEXT_CHARS_MAX: usize = 72;
+/// Shortest and longest ID of a run, in characters: what nobody draws twice, and what fits behind `tidelock-run-` into
+/// the 50 characters that AWS clients allow an application ID, up to a UUID; CI systems have some that are longer.
+pub const RUN_ID_CHARS_MIN: usize = 16;
+/// See [`RUN_ID_CHARS_MIN`].
+pub const RUN_ID_CHARS_MAX: usize = 64;
+
+/// Shortest and longest lease of a run, in milliseconds: renewed three times in its course, a shorter one is lost to
+/// one slow answer; a longer one keeps the lock of a dead machine for more than a day.
+pub const LEASE_MS_MIN: u64 = 5_000;
+/// See [`LEASE_MS_MIN`].
+pub const LEASE_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// How long a run that is over is remembered, in milliseconds, so that its ID still belongs to its principal: a week.
+pub const RUN_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// How many old runs are looked at whenever one begins: more than one, so that they become fewer.
+pub const RUNS_SWEPT_MAX: usize = 16;
+
+/// Largest request of the admin door, in bytes: a reason and a name, with room.
+pub const ADMIN_BODY_BYTES_MAX: u64 = 16 * 1_024;
+/// How long a holder may be silent before its lock is reported as stale, in milliseconds, unless an operator says otherwise:
+/// during an apply Terraform is silent while the provider works, rarely for over an hour.
+pub const STALE_AFTER_MS: i64 = 2 * 60 * 60 * 1_000;
+
+/// How long it is remembered which lock a caller was shown, in milliseconds: clients delete what they looked at within a
+/// round trip, people within a minute.
+pub const LOOK_MS: i64 = 60_000;
+
+/// How many such looks are remembered at a time.
+pub const LOOKS_MAX: usize = 8_192;
+
+/// Holders whose last request is remembered. One more pushes out the half that was silent longest.
+pub const SIGHTINGS_MAX: usize = 8_192;
+
+/// Places in which turns about locks wait for one another, each address by its hash: so many that two busy addresses
+/// rarely share one, and some 50 KB in all.
+pub const LOCK_TURN_PLACES: usize = 1_024;
+/// Longest reason and name that come with a freeze, in bytes: people read them in the refusal of an apply.
+pub const FREEZE_TEXT_BYTES_MAX: usize = 1_024;
+
+/// Longest time for which an operator may permit a write that does not advance, in milliseconds: one working day. What
+/// was permitted and then forgotten must not let the wrong write through next week.
+pub const ALLOW_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// Most locks in one answer of the admin door: each takes a read of its record.
+pub const LOCKS_SHOWN_MAX: usize = 1_000;
+
+/// Plans that hold one lock together; one more waits. A plan that was killed leaves its lock behind and disturbs no other
+/// plan, so that nobody notices until an apply does; meanwhile every plan writes all of them.
+pub const SHARED_LOCKS_MAX: usize = 128;

@@ -1,105 +1,64 @@
-//! Everything about one address that must change together: its lock, its fence, its head, who was refused.
+//! Everything about one address that must change together: its locks, its fence, its queue, its head.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Caller, LockId, Time, Version, VersionId,
-    limits::{REFUSAL_MS, REFUSALS_MAX, TOMBSTONE_MS},
+    Caller, Ended, Facet, Fenced, Lock, LockId, Release, Time, Version, VersionId, Waiter,
+    limits::TOMBSTONE_MS,
 };
 
-/// The form in which a door takes and shows a lock.
+/// An operator's permission for one write that does not advance the state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Facet {
-    /// The object `KEY.tflock`.
-    File,
-    /// An item of a DynamoDB table.
-    Table {
-        /// The table's id (not its name, which a later table may bear).
-        table: String,
-        /// Where in the table the item is shown: the door's own encoding of its key.
-        row: Vec<u8>,
-    },
-    /// The LOCK method of `backend "http"`.
-    Http,
+pub struct Allowance {
+    /// Whether the serial may fall or stay (`state push -force`).
+    pub rewind: bool,
+    /// Whether another lineage may take over.
+    pub relineage: bool,
+    /// Until when.
+    pub until: Time,
+    /// Who permits it.
+    pub by: Caller,
 }
 
-/// One facet of a lock, with the info as the holder wrote it through that door.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FacetForm {
-    /// Which door's form.
-    pub facet: Facet,
-    /// The lock info, byte for byte.
-    pub info: String,
-}
-
-/// The exclusive right to write one state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lock {
-    /// The ID, the same through every facet.
-    pub id: LockId,
-    /// Who holds it.
-    pub holder: Caller,
-    /// When it was granted.
-    pub since: Time,
-    /// The fence it was granted under.
-    pub fence: u64,
-    /// The facets it has now; never empty.
-    pub facets: Vec<FacetForm>,
-    /// The facets that it had and that were taken off.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub gone: Vec<FacetForm>,
-    /// When the last of those was taken off.
-    #[serde(default)]
-    pub gone_at: Time,
-}
-
-impl Lock {
-    /// The info for who looks through the door of `facet`: that facet's own text, else the first there is.
-    #[must_use]
-    pub fn info(&self, facet: &Facet) -> &str {
-        let forms = || self.facets.iter().chain(&self.gone);
-        let own = forms().find(|form| form.facet == *facet);
-        own.or_else(|| forms().next()).map_or("", |form| &form.info)
-    }
-}
-
-/// The end of a lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Release {
-    /// The lock as it was when its last facet was taken off.
-    pub lock: Lock,
-    /// When.
-    pub at: Time,
-    /// The call that ended it, as its client's SDK names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invocation: Option<String>,
-}
-
-/// An acquire that was refused because another ID held the lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// The ID that was refused.
-    pub id: LockId,
-    /// Who asked.
-    pub caller: Caller,
-    /// When it was last refused.
-    pub at: Time,
+/// A refused state write that is kept aside, as the record knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// Its number at this address.
+    pub id: u64,
+    /// The MD5 of its bytes, so that a body that is sent again is kept once.
+    pub md5: String,
 }
 
 /// The one record of an address.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// How many locks were ever granted here. Never restarts, so a record with a fence is never deleted.
     pub fence: u64,
-    /// The lock, while it is held.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lock: Option<Lock>,
+    /// The locks that are held: none, one that is exclusive, or any number of shared ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<Lock>,
     /// The last lock that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_release: Option<Release>,
-    /// Who was refused lately, oldest first.
+    /// The locks that ended lately, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub refusals: Vec<Refusal>,
+    pub ended: Vec<Ended>,
+    /// Who was refused lately, in the order of their first refusal; among them who waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiters: Vec<Waiter>,
+    /// Whose lock was ended by someone else, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fenced: Vec<Fenced>,
+    /// Who had a state write refused and has not taken the lock since, longest ago first: what it writes next was made
+    /// from what was refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Caller>,
+    /// What an operator permits, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowance>,
+    /// The state writes that were refused, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<Quarantined>,
     /// The current version; `None` when there is no version at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Version>,
@@ -121,37 +80,42 @@ impl Record {
     /// Whether nothing would be lost by deleting the record.
     #[must_use]
     pub fn is_void(&self) -> bool {
-        self.fence == 0 && self.lock.is_none() && self.head.is_none()
+        self.fence == 0
+            && self.locks.is_empty()
+            && self.head.is_none()
+            && self.allowed.is_none()
+            && self.quarantined.is_empty()
     }
 
-    /// The lock that `caller` sees: the one that is held, or for a moment the last one, if it ended after this caller
-    /// was refused because of it. Stock clients look at the holder only after their refusal, and give up for good
-    /// when there is none (hashicorp/terraform#32690).
+    /// The lock with this ID.
     #[must_use]
-    pub fn seen_by(&self, caller: &Caller, now: Time) -> Option<&Lock> {
-        if let Some(lock) = &self.lock {
+    pub fn lock(&self, id: &LockId) -> Option<&Lock> {
+        self.locks.iter().find(|lock| lock.id == *id)
+    }
+
+    /// The lock that `caller` means when it speaks of the lock through the door of `facet` and names none: its own,
+    /// and rather the one it took through that door; else whichever is held.
+    #[must_use]
+    pub fn meant_by(&self, caller: &Caller, facet: &Facet) -> Option<&Lock> {
+        let rank = |lock: &&Lock| (lock.holder != *caller, !lock.has(facet));
+        self.locks.iter().min_by_key(rank)
+    }
+
+    /// The lock that `caller` sees through the door of `facet`: one that is held, or for a moment the last one.
+    ///
+    /// Stock clients look at the holder only after their refusal, and give up for good when there is none
+    /// (hashicorp/terraform#32690); and who has set both ways of locking breaks a lock through the file and then looks for
+    /// the item, whichever of them it was taken by.
+    #[must_use]
+    pub fn seen_by(&self, caller: &Caller, facet: &Facet, now: Time) -> Option<&Lock> {
+        if let Some(lock) = self.meant_by(caller, facet) {
             return Some(lock);
         }
         let release = self.last_release.as_ref()?;
-        let fresh = (0..TOMBSTONE_MS).contains(&now.since(release.at));
-        let waits = |refusal: &Refusal| {
-            refusal.caller == *caller && (0..TOMBSTONE_MS).contains(&release.at.since(refusal.at))
-        };
-        (fresh && self.refusals.iter().any(waits)).then_some(&release.lock)
-    }
-
-    /// Remembers a refusal, and forgets the ones that no longer matter.
-    pub(crate) fn remember_refusal(&mut self, id: &LockId, caller: &Caller, now: Time) {
-        self.refusals
-            .retain(|old| old.id != *id && now.since(old.at) < REFUSAL_MS);
-        if self.refusals.len() == REFUSALS_MAX {
-            self.refusals.remove(0);
-        }
-        self.refusals.push(Refusal {
-            id: id.clone(),
-            caller: caller.clone(),
-            at: now,
-        });
+        let fresh = |ms: i64| (0..TOMBSTONE_MS).contains(&ms);
+        let refused = |waiter: &Waiter| waiter.caller == *caller && fresh(release.at.since(waiter.last));
+        let broke = release.forced && release.by == *caller && release.facet != *facet;
+        (fresh(now.since(release.at)) && (broke || self.waiters.iter().any(refused))).then_some(&release.lock)
     }
 
     /// The next version's sequence number.

@@ -7,13 +7,15 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+
+use serde_json::value::RawValue;
 
 use crate::limits::STATE_FIELD_BYTES_MAX;
 
 /// What a state says of itself at its top level.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StateHeader {
     /// Grows by one with every state that Terraform persists.
     pub serial: u64,
@@ -28,6 +30,9 @@ pub struct StateHeader {
     /// Whether the body is OpenTofu's encrypted form, in which only the header can be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,
+    /// Whether it describes nothing at all: no resources and no outputs. Terraform begins a workspace with such a state.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty: bool,
 }
 
 /// Why a body is not a state.
@@ -70,7 +75,58 @@ impl StateHeader {
             version: fields.version,
             terraform_version: fields.terraform_version.map(Cow::into_owned),
             encrypted: fields.encrypted,
+            empty: fields.no_resources && fields.no_outputs,
         })
+    }
+}
+
+/// The body of a state with another serial, and every other byte as it was.
+///
+/// # Errors
+/// When the body is no JSON object.
+pub fn with_serial(body: &[u8], serial: u64) -> Result<Vec<u8>, StateHeaderError> {
+    let Serials(found) = serde_json::from_slice(body)?;
+    let mut text = Vec::with_capacity(body.len() + 20 * found.len());
+    let mut from = 0;
+    for old in found {
+        // A borrowed value lies within the body it was read from.
+        let at = old.get().as_ptr().addr() - body.as_ptr().addr();
+        text.extend_from_slice(&body[from..at]);
+        text.extend_from_slice(serial.to_string().as_bytes());
+        from = at + old.get().len();
+    }
+    text.extend_from_slice(&body[from..]);
+    Ok(text)
+}
+
+/// The values of the field `serial`: one, unless somebody repeats it.
+struct Serials<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Serials<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(SerialsVisitor)
+    }
+}
+
+struct SerialsVisitor;
+
+impl<'de> Visitor<'de> for SerialsVisitor {
+    type Value = Serials<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a state object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Serials<'de>, A::Error> {
+        let mut serials = Vec::new();
+        while let Some(Text(name)) = map.next_key()? {
+            if name == "serial" {
+                serials.push(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Serials(serials))
     }
 }
 
@@ -82,6 +138,8 @@ struct Fields<'a> {
     lineage: Option<Cow<'a, str>>,
     terraform_version: Option<Cow<'a, str>>,
     encrypted: bool,
+    no_resources: bool,
+    no_outputs: bool,
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {
@@ -108,6 +166,8 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 "serial" => fields.serial = Some(map.next_value()?),
                 "lineage" => fields.lineage = Some(map.next_value::<Text<'_>>()?.0),
                 "terraform_version" => fields.terraform_version = Some(map.next_value::<Text<'_>>()?.0),
+                "resources" => fields.no_resources = map.next_value::<Vacant>()?.0,
+                "outputs" => fields.no_outputs = map.next_value::<Vacant>()?.0,
                 "encrypted_data" => {
                     map.next_value::<IgnoredAny>()?;
                     fields.encrypted = true;
@@ -125,59 +185,64 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether a value is an array or an object without members.
+struct Vacant(bool);
 
-    #[test]
-    fn a_plain_state_is_read() {
-        let header = StateHeader::parse(
-            br#"{"version":4,"terraform_version":"1.11.4","serial":7,"lineage":"a-b","outputs":{"x":{"serial":99}},"resources":[]}"#,
-        )
-        .unwrap();
-        assert_eq!(
-            (header.serial, header.lineage.as_str(), header.encrypted),
-            (7, "a-b", false)
-        );
-    }
-
-    #[test]
-    fn an_encrypted_state_shows_serial_and_lineage() {
-        let body =
-            br#"{"serial":3,"lineage":"l","meta":{},"encrypted_data":"AAAA","encryption_version":"v0"}"#;
-        assert!(StateHeader::parse(body).is_ok_and(|h| h.encrypted && h.serial == 3 && h.version.is_none()));
-    }
-
-    #[test]
-    fn depth_does_not_exhaust_the_stack() {
-        let body = format!(
-            r#"{{"version":4,"serial":1,"lineage":"l","x":{}{}}}"#,
-            "[".repeat(1_000_000),
-            "]".repeat(1_000_000)
-        );
-        assert!(StateHeader::parse(body.as_bytes()).is_ok());
-    }
-
-    #[test]
-    fn what_is_not_a_state_is_not_taken_for_one() {
-        let long = format!(r#"{{"version":4,"serial":1,"lineage":"{}"}}"#, "x".repeat(2_000));
-        let others = [
-            "",
-            "{}",
-            "[]",
-            "7",
-            r#"{"version":4,"serial":-1,"lineage":"l"}"#,
-            r#"{"version":4,"serial":1}"#,
-        ];
-        for body in others
-            .into_iter()
-            .chain([long.as_str(), r#"{"version":4,"serial":1,"lineage":"l"} x"#])
-        {
-            assert!(
-                StateHeader::parse(body.as_bytes()).is_err(),
-                "{}",
-                &body[..body.len().min(60)]
-            );
-        }
+impl<'de> Deserialize<'de> for Vacant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(VacantVisitor)
     }
 }
+
+struct VacantVisitor;
+
+impl<'de> Visitor<'de> for VacantVisitor {
+    type Value = Vacant;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Vacant, E> {
+        Ok(Vacant(false))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Vacant, E> {
+        Ok(Vacant(false))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Vacant, E> {
+        Ok(Vacant(false))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Vacant, E> {
+        Ok(Vacant(false))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Vacant, E> {
+        Ok(Vacant(false))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Vacant, E> {
+        Ok(Vacant(false))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Vacant, A::Error> {
+        let mut vacant = true;
+        while members.next_element::<IgnoredAny>()?.is_some() {
+            vacant = false;
+        }
+        Ok(Vacant(vacant))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Vacant, A::Error> {
+        let mut vacant = true;
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            vacant = false;
+        }
+        Ok(Vacant(vacant))
+    }
+}
+
+#[cfg(test)]
+mod tests;

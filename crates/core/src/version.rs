@@ -92,7 +92,7 @@ pub enum Versioning {
 }
 
 /// One immutable version of an object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Version {
     /// Its name in S3's terms.
     pub id: VersionId,
@@ -106,7 +106,7 @@ pub struct Version {
 }
 
 /// Where a version's bytes are and what is known of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Body {
     /// The blob that holds the bytes.
     pub blob: BlobId,
@@ -131,7 +131,7 @@ pub struct Body {
 }
 
 /// What a writer said about a body; the rules never look inside.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Content {
     /// Response headers to give back, lower-case names: content type, user metadata, checksums, encryption.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use tidelock_core::{
-    Caller, Facet, LockId, Record, Time, decide,
+    Caller, Facet, LockId, Record, Ticket, Time, decide,
     decide::{Acquire, Acquired, Release, Released},
-    limits::RELEASE_REPEAT_MS,
+    limits::{ENDED_MAX, RELEASE_REPEAT_MS, WAITERS_MAX},
 };
 
 fn caller(name: &str) -> Caller {
@@ -38,6 +38,9 @@ impl State {
             info,
             facet,
             caller: caller(id),
+            shared: false,
+            ticket: None,
+            over: Vec::new(),
         };
         let (record, outcome) = decide(&self.record, &command, Time(self.now));
         self.record = record;
@@ -48,11 +51,24 @@ impl State {
         self.release_by(None, id, facet)
     }
 
+    /// The holder gives the lock back.
     fn release_by(&mut self, invocation: Option<&str>, id: Option<&str>, facet: Facet) -> Released {
+        let holder = self.record.locks.first().map(|lock| lock.holder.clone());
+        self.release_as(&holder.unwrap_or_default(), invocation, id, facet)
+    }
+
+    fn release_as(
+        &mut self,
+        who: &Caller,
+        invocation: Option<&str>,
+        id: Option<&str>,
+        facet: Facet,
+    ) -> Released {
         self.now += 1;
         let release = Release {
             id: id.map(|id| LockId::try_from(id).unwrap()),
             facet,
+            caller: who.clone(),
             invocation: invocation.map(str::to_owned),
         };
         let (record, outcome) = decide(&self.record, &release, Time(self.now));
@@ -62,7 +78,7 @@ impl State {
 
     fn sees(&self, who: &str) -> Option<&str> {
         self.record
-            .seen_by(&caller(who), Time(self.now))
+            .seen_by(&caller(who), &Facet::File, Time(self.now))
             .map(|lock| lock.id.as_str())
     }
 }
@@ -70,14 +86,14 @@ impl State {
 fn granted(outcome: &Acquired) -> u64 {
     match outcome {
         Acquired::Granted { fence } => *fence,
-        Acquired::Refused { held } => panic!("refused because of {}", held.id),
+        Acquired::Refused { held } | Acquired::Waits { held, .. } => panic!("refused because of {}", held.id),
     }
 }
 
 fn refused(outcome: &Acquired) -> &str {
     match outcome {
         Acquired::Granted { fence } => panic!("granted with fence {fence}"),
-        Acquired::Refused { held } => held.id.as_str(),
+        Acquired::Refused { held } | Acquired::Waits { held, .. } => held.id.as_str(),
     }
 }
 
@@ -97,7 +113,7 @@ fn a_repeated_acquire_succeeds_with_the_same_fence() {
     let mut state = State::default();
     assert_eq!(granted(&state.acquire("a", Facet::File)), 1);
     assert_eq!(granted(&state.acquire("a", Facet::File)), 1);
-    assert_eq!(state.record.lock.as_ref().unwrap().facets.len(), 1);
+    assert_eq!(state.record.locks[0].facets.len(), 1);
 }
 
 #[test]
@@ -132,7 +148,7 @@ fn the_right_id_through_a_door_that_never_took_it_frees_the_whole_lock() {
     granted(&state.acquire("a", Facet::File));
     granted(&state.acquire("a", table()));
     assert_eq!(state.release(Some("a"), Facet::Http), Released::Free);
-    assert!(state.record.lock.is_none());
+    assert!(state.record.locks.is_empty());
 }
 
 #[test]
@@ -154,10 +170,8 @@ fn a_repeated_release_succeeds_and_leaves_the_next_holder_alone() {
     assert_eq!(state.release(Some("a"), Facet::Http), Released::Free);
     assert_eq!(state.release(Some("a"), Facet::Http), Released::Free);
     granted(&state.acquire("b", Facet::Http));
-    assert!(matches!(
-        state.release(Some("a"), Facet::Http),
-        Released::Refused { .. }
-    ));
+    assert_eq!(state.release(Some("a"), Facet::Http), Released::Free);
+    assert_eq!(refused(&state.acquire("c", Facet::Http)), "b");
 }
 
 #[test]
@@ -165,7 +179,7 @@ fn each_door_shows_what_its_holder_wrote_through_it() {
     let mut state = State::default();
     granted(&state.acquire("a", Facet::File));
     granted(&state.acquire("a", table()));
-    let lock = state.record.lock.as_ref().unwrap();
+    let lock = &state.record.locks[0];
     assert!(lock.info(&Facet::File).contains("File"));
     assert!(lock.info(&table()).contains("Table"));
     assert!(
@@ -202,15 +216,16 @@ fn a_refusal_is_forgotten_with_the_grant_that_follows() {
 }
 
 #[test]
-fn refusals_stay_few_and_the_newest_stay() {
+fn those_who_were_refused_stay_few_and_the_newest_stay() {
     let mut state = State::default();
     granted(&state.acquire("a", Facet::File));
-    for n in 0..200 {
+    for n in 0..WAITERS_MAX + 10 {
         refused(&state.acquire(&format!("id{n}"), Facet::File));
         refused(&state.acquire(&format!("id{n}"), Facet::File));
     }
-    assert_eq!(state.record.refusals.len(), tidelock_core::limits::REFUSALS_MAX);
-    assert_eq!(state.record.refusals.last().unwrap().id.as_str(), "id199");
+    assert_eq!(state.record.waiters.len(), WAITERS_MAX);
+    let newest = state.record.waiters.last().unwrap();
+    assert_eq!(newest.id.as_str(), format!("id{}", WAITERS_MAX + 9));
 }
 
 #[test]
@@ -245,4 +260,120 @@ fn a_lock_that_kept_one_facet_can_be_broken_through_the_other_door() {
     state.now += RELEASE_REPEAT_MS;
     assert_eq!(state.release(None, Facet::File), Released::Free);
     granted(&state.acquire("b", Facet::File));
+}
+
+#[test]
+fn the_release_of_one_of_the_last_locks_can_be_retried_whoever_came_after() {
+    let mut state = State::default();
+    let ids: Vec<String> = (0..ENDED_MAX).map(|n| format!("id{n}")).collect();
+    for id in &ids {
+        granted(&state.acquire(id, Facet::Http));
+        state.release(Some(id), Facet::Http);
+    }
+    granted(&state.acquire("next", Facet::Http));
+    for id in &ids {
+        assert_eq!(state.release(Some(id), Facet::Http), Released::Free);
+    }
+    assert_eq!(state.record.locks[0].id.as_str(), "next");
+}
+
+#[test]
+fn somebody_else_breaks_a_lock_with_two_facets_at_once_and_still_finds_the_second_one() {
+    let mut state = State::default();
+    granted(&state.acquire("a", Facet::File));
+    granted(&state.acquire("a", table()));
+    let operator = caller("operator");
+    assert_eq!(
+        state.release_as(&operator, None, None, Facet::File),
+        Released::Free
+    );
+    let now = Time(state.now);
+    let seen = |who: &str, facet: Facet| state.record.seen_by(&caller(who), &facet, now).is_some();
+    assert!(!seen("operator", Facet::File), "the file is gone");
+    assert!(
+        seen("operator", table()),
+        "terraform force-unlock looks for the item too"
+    );
+    assert!(!seen("stranger", table()));
+    assert_eq!(
+        state.release_as(&operator, None, Some("a"), table()),
+        Released::Free
+    );
+    assert_eq!(state.record.fenced.len(), 1, "the former holder is fenced once");
+}
+
+fn want(id: &str, ticket: u64, over: &[&str]) -> Acquire {
+    Acquire {
+        id: LockId::try_from(id).unwrap(),
+        info: format!(r#"{{"ID":"{id}"}}"#),
+        facet: Facet::File,
+        caller: caller(id),
+        shared: false,
+        ticket: Some(Ticket(ticket)),
+        over: over.iter().map(|id| LockId::try_from(*id).unwrap()).collect(),
+    }
+}
+
+/// `b` waits for the lock of `a`, held since 1 s.
+fn with_a_held_request() -> Record {
+    let at = |record: &Record, command: &Acquire, ms: i64| decide(record, command, Time(ms)).0;
+    let record = at(&Record::default(), &want("a", 1, &[]), 0);
+    let record = at(&record, &want("b", 2, &[]), 0);
+    let (record, outcome) = decide(&record, &want("b", 3, &[]), Time(1_000));
+    assert!(matches!(outcome, Acquired::Waits { .. }));
+    record
+}
+
+#[test]
+fn the_held_request_that_finds_the_lock_over_is_granted_it() {
+    for ticket in [3, 4] {
+        let record = with_a_held_request();
+        let (record, outcome) = decide(&record, &want("b", ticket, &["a"]), Time(2_000));
+        assert_eq!(granted(&outcome), 2);
+        assert_eq!(record.locks[0].ticket, Some(Ticket(ticket)));
+        assert!(record.waiters.is_empty());
+        assert_eq!(record.fenced[0].id.as_str(), "a");
+    }
+}
+
+#[test]
+fn a_held_request_that_looks_again_changes_nothing() {
+    let waiting = with_a_held_request();
+    let (same, outcome) = decide(&waiting, &want("b", 3, &[]), Time(30_000));
+    assert!(matches!(outcome, Acquired::Waits { until, .. } if until == Time(51_000)));
+    assert_eq!(same, waiting);
+    let freed = decide(
+        &waiting,
+        &Release {
+            id: Some(LockId::try_from("a").unwrap()),
+            facet: Facet::File,
+            caller: caller("a"),
+            invocation: None,
+        },
+        Time(31_000),
+    );
+    let (same, outcome) = decide(&freed.0, &want("b", 3, &[]), Time(31_001));
+    assert_eq!(granted(&outcome), 2);
+    assert_eq!(same, freed.0);
+}
+
+#[test]
+fn somebody_else_breaks_a_lock_through_two_doors_that_was_taken_through_one() {
+    for taken in [Facet::File, Facet::Http] {
+        let mut state = State::default();
+        granted(&state.acquire("a", taken));
+        let operator = caller("operator");
+        assert_eq!(
+            state.release_as(&operator, None, None, Facet::File),
+            Released::Free
+        );
+        let seen = state.record.seen_by(&operator, &table(), Time(state.now));
+        assert_eq!(
+            seen.map(|lock| lock.id.as_str()),
+            Some("a"),
+            "for the second door"
+        );
+        let second = state.release_as(&operator, None, None, table());
+        assert_eq!(second, Released::Free);
+    }
 }

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use tidelock_core::{
-    BlobId, Body, Content, Facet, LockId, Record, Time, Version, VersionId, Versioning, decide,
-    decide::{Acquire, Delete, DeleteVersion, Effects, Precondition, Refused, Write},
+    BlobId, Body, Caller, Content, Record, Time, Version, VersionId, Versioning, decide,
+    decide::{Claim, Delete, DeleteVersion, Effects, Precondition, Refused, Write},
 };
 
 fn body(n: u8) -> Body {
@@ -26,7 +26,8 @@ fn write(n: u8, versioning: Versioning, older_null: Option<Version>) -> Write {
         random: 7,
         versioning,
         precondition: Precondition::default(),
-        lock_id: None,
+        caller: Caller::default(),
+        claim: Claim::Caller,
         older_null,
     }
 }
@@ -59,6 +60,7 @@ impl Object {
 
     fn delete(&mut self, versioning: Versioning) {
         let command = Delete {
+            caller: Caller::default(),
             random: 7,
             versioning,
             precondition: Precondition::default(),
@@ -71,12 +73,13 @@ impl Object {
     fn delete_version(&mut self, id: &VersionId) {
         let older = self.older.iter().find(|old| old.id == *id).cloned();
         let command = DeleteVersion {
+            caller: Caller::default(),
             older,
             id: id.clone(),
             next: self.older.first().cloned(),
         };
         let (record, outcome) = decide(&self.record, &command, Time(0));
-        self.settle(record, &outcome.effects);
+        self.settle(record, &outcome.unwrap().effects);
     }
 
     fn all(&self) -> Vec<Version> {
@@ -197,25 +200,5 @@ fn conditions_look_at_the_visible_version() {
         outcome(&object, &absent),
         Ok(()),
         "a delete marker counts as absent"
-    );
-}
-
-#[test]
-fn a_write_that_names_another_lock_than_the_one_held_is_refused() {
-    let id = |id: &str| LockId::try_from(id).unwrap();
-    let acquire = Acquire {
-        id: id("a"),
-        info: String::new(),
-        facet: Facet::Http,
-        caller: Default::default(),
-    };
-    let (record, _) = decide(&Record::default(), &acquire, Time(0));
-    let named = |lock: &str| Write {
-        lock_id: Some(id(lock)),
-        ..write(1, Versioning::Enabled, None)
-    };
-    assert!(decide(&record, &named("a"), Time(0)).1.is_ok());
-    assert!(
-        matches!(decide(&record, &named("b"), Time(0)).1, Err(Refused::Locked { held }) if held.id == id("a"))
     );
 }

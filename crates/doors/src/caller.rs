@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header};
+use percent_encoding::percent_decode_str;
 use tidelock_core::{
     Caller,
+    caller::RUN_WORD,
     limits::{INVOCATION_ID_BYTES_MAX, RUN_TOKEN_BYTES_MAX},
 };
 
-use crate::aws_common::sigv4::Identity;
+use crate::aws_common::{keys::Keyring, sigv4::Identity};
 
 /// The caller of a signed request.
 pub(crate) fn of(identity: &Identity, headers: &HeaderMap, peer: SocketAddr) -> Caller {
@@ -22,6 +24,22 @@ pub(crate) fn of(identity: &Identity, headers: &HeaderMap, peer: SocketAddr) -> 
         source: peer.ip().to_string(),
         run_token: agent.and_then(run_token),
     }
+}
+
+/// The caller of a request with HTTP basic authentication, when the secret is that of the access key.
+pub(crate) fn of_basic(keyring: &Keyring, headers: &HeaderMap, peer: SocketAddr) -> Option<Caller> {
+    let (user, secret) = basic(headers)?;
+    let (access_key_id, token) = match user.split_once('+') {
+        Some((id, token)) => (id, Some(stated_token(token)?)),
+        None => (user.as_str(), None),
+    };
+    let key = keyring.check_basic(access_key_id, &secret)?;
+    Some(Caller {
+        principal: key.principal_arn().to_owned(),
+        access_key_id: key.id().to_owned(),
+        source: peer.ip().to_string(),
+        run_token: token,
+    })
 }
 
 /// What the client's SDK names this call by: the same in every retry of it, another one in every other call.
@@ -58,17 +76,35 @@ const CLIENT_PRODUCTS: [&str; 22] = [
     "s3-transfer",
 ];
 
-/// What makes one run different from another: the SDK's `app/ID` (from `AWS_SDK_UA_APP_ID`), and whatever
-/// `TF_APPEND_USER_AGENT` appended after the products that every client names.
+/// What makes one run different from another: the word of `tidelock run`, the SDK's `app/ID` (from
+/// `AWS_SDK_UA_APP_ID`), and whatever `TF_APPEND_USER_AGENT` appended after the products that every client names.
+/// In this order, because what is too long loses its end.
 fn run_token(agent: &str) -> Option<String> {
     let words: Vec<&str> = agent.split_ascii_whitespace().collect();
-    let is_client = |word: &&str| word.starts_with('(') || CLIENT_PRODUCTS.contains(&product(word));
+    let is_comment = |word: &str| word.starts_with('(') || word.ends_with(')');
+    let is_client = |word: &&str| is_comment(word) || CLIENT_PRODUCTS.contains(&product(word));
     let last_client = words.iter().rposition(is_client)?;
-    let app = words.iter().filter(|word| product(word) == "app");
+    let is_run = |word: &&&str| word.starts_with(RUN_WORD);
+    let is_app = |word: &&&str| product(word) == "app";
+    let runs = words.iter().filter(is_run);
+    let apps = words.iter().filter(is_app);
     let appended = words[last_client + 1..]
         .iter()
-        .filter(|word| product(word) != "app");
-    let token = app.chain(appended).copied().collect::<Vec<_>>().join(" ");
+        .filter(|word| !is_run(word) && !is_app(word));
+    let token = runs.chain(apps).chain(appended).copied().collect::<Vec<_>>();
+    bounded(&token.join(" "))
+}
+
+/// The run token that stands behind the access key in the user of basic authentication, percent-encoded because no
+/// user has a colon. `None` when it is not the visible ASCII that a User-Agent could say as well.
+fn stated_token(encoded: &str) -> Option<String> {
+    let token = percent_decode_str(encoded).decode_utf8().ok()?;
+    let is_text = token.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    is_text.then(|| bounded(&token)).flatten()
+}
+
+/// The token, cut where it is too long; `None` when nothing is there.
+fn bounded(token: &str) -> Option<String> {
     let end = token.floor_char_boundary(RUN_TOKEN_BYTES_MAX);
     (!token.is_empty()).then(|| token[..end].to_owned())
 }
@@ -99,6 +135,7 @@ pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws_common::keys::Key;
 
     const TERRAFORM: &str = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 (+https://www.terraform.io) aws-sdk-go-v2/1.32.4 ua/2.1 \
                              os/linux lang/go#1.23.3 md/GOOS#linux api/s3#1.66.3 m/g";
@@ -111,6 +148,8 @@ mod tests {
             None
         );
         assert_eq!(run_token("Go-http-client/1.1"), None);
+        let old = "APN/1.0 HashiCorp/1.0 Terraform/1.5.7 (+https://www.terraform.io) aws-sdk-go/1.44.122 (go1.20; linux; amd64)";
+        assert_eq!(run_token(old), None);
     }
 
     #[test]
@@ -127,6 +166,43 @@ mod tests {
             run_token(&format!("{TERRAFORM} {}", "x".repeat(9_999))).map(|token| token.len()),
             Some(RUN_TOKEN_BYTES_MAX)
         );
+    }
+
+    #[test]
+    fn the_word_of_a_run_comes_first_so_that_a_long_token_keeps_it() {
+        let (run, long) = ("tidelock-run/0123456789abcdef", "x".repeat(300));
+        let token = run_token(&format!("{TERRAFORM} app/team {long} {run}")).unwrap();
+        assert!(token.starts_with(&format!("{run} app/team xxx")), "{token}");
+        assert_eq!(token.len(), RUN_TOKEN_BYTES_MAX);
+    }
+
+    #[test]
+    fn the_user_of_basic_authentication_may_carry_a_run_token() {
+        let key = Key::new("AKID".into(), "s3cret".into(), "arn".into(), "0".into());
+        let (ring, peer) = (Keyring::new([key]), SocketAddr::from(([127, 0, 0, 1], 9)));
+        let token_of = |user: &str| {
+            let value = format!("Basic {}", STANDARD.encode(format!("{user}:s3cret")));
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            of_basic(&ring, &headers, peer).map(|caller| caller.run_token)
+        };
+        assert_eq!(token_of("AKID"), Some(None));
+        let run = "tidelock-run/0123456789abcdef";
+        assert_eq!(token_of(&format!("AKID+{run}")), Some(Some(run.to_owned())));
+        let link = format!("{run} https://ci.example/17?a+b");
+        let encoded = link.replace(' ', "%20").replace(':', "%3A");
+        assert_eq!(token_of(&format!("AKID+{encoded}")), Some(Some(link)));
+        let long = token_of(&format!("AKID+{}", "x".repeat(999))).unwrap().unwrap();
+        assert_eq!(long.len(), RUN_TOKEN_BYTES_MAX);
+        for user in [
+            "AKID+",
+            "AKID+%0a",
+            "AKID+%ff",
+            "AKID+caf\u{e9}",
+            "OTHER+x",
+            "+AKID",
+        ] {
+            assert_eq!(token_of(user), None, "{user}");
+        }
     }
 
     #[test]

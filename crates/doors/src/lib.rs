@@ -1,9 +1,10 @@
 //! The doors: protocol adapters over one service, all on one port.
 //!
 //! A request is told apart by what its client could not help sending: the operation header of the JSON services,
-//! then the service in the scope of its signature, then HTTP basic authentication, which only `backend "http"` uses.
-//! Whatever is left is S3's. No door answers before it knows who asks.
+//! then the service in the scope of its signature, then HTTP basic authentication, which only `backend "http"` and
+//! operators use; these two differ by their path. Whatever is left is S3's. No door answers before it knows who asks.
 
+mod admin;
 pub mod aws_common;
 mod body;
 mod caller;
@@ -17,9 +18,13 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header, request::Parts};
+use percent_encoding::percent_decode_str;
 use tidelock_core::{
-    Caller, Time,
-    limits::{BODY_BUDGET_MIB, JSON_BODY_BYTES_MAX, OBJECT_BYTES_MAX},
+    Time,
+    limits::{
+        ADMIN_BODY_BYTES_MAX, BODY_BUDGET_MIB, JSON_BODY_BYTES_MAX, LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX,
+        SMALL_BODY_BYTES_MAX,
+    },
 };
 use tidelock_service::Service;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -51,6 +56,7 @@ enum Door {
     DynamoDb(String),
     Sts,
     TerraformHttp,
+    Admin,
     OtherJson,
     OtherService(String),
     S3,
@@ -90,6 +96,7 @@ impl Doors {
             Door::DynamoDb(operation) => self.dynamodb(&operation, parts, body, peer, now).await,
             Door::Sts => self.sts(parts, body, &ids, peer, now).await,
             Door::TerraformHttp => self.terraform_http(parts, body, peer).await,
+            Door::Admin => self.admin(parts, body, peer).await,
             Door::OtherJson => dynamodb::unknown_operation(),
             Door::OtherService(service) => sts::not_served(&service, &ids),
             Door::S3 => self.s3(parts, body, &ids, peer, now).await,
@@ -121,8 +128,11 @@ impl Doors {
         let claim = Claim::read(&parts, &self.keyring, "s3", now);
         match claim.and_then(|claim| claim.verify(None)) {
             Ok(verified) => {
-                let _room = self.room(&parts.headers, OBJECT_BYTES_MAX).await;
+                let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
+                let is_lock = path.ends_with(".tflock");
+                let _room = self.room(&parts.headers, body_bytes_max(is_lock)).await;
                 let caller = caller::of(&verified.identity, &parts.headers, peer);
+                self.service.saw(&caller);
                 door.handle(verified, &caller, parts, body).await
             }
             Err(error) => door.refuse(&error, &parts),
@@ -177,14 +187,17 @@ impl Doors {
             Ok(claim) => claim,
             Err(error) => return dynamodb::refuse(&error.json()),
         };
-        let _room = self.room(&parts.headers, JSON_BODY_BYTES_MAX).await;
+        let room = self.room(&parts.headers, JSON_BODY_BYTES_MAX).await;
         let (bytes, sha256) = match payload::collect(&parts.headers, body, JSON_BODY_BYTES_MAX).await {
             Ok(collected) => collected,
             Err(error) => return dynamodb::refuse_body(&error),
         };
+        // Whoever waits for a lock must not keep others from sending.
+        let _room = room.filter(|_| bytes.len() as u64 > SMALL_BODY_BYTES_MAX);
         match claim.verify(Some(sha256)) {
             Ok(verified) => {
                 let caller = caller::of(&verified.identity, &parts.headers, peer);
+                self.service.saw(&caller);
                 let invocation = caller::invocation(&parts.headers);
                 dynamodb::handle(&self.service, &caller, operation, invocation, bytes).await
             }
@@ -196,19 +209,24 @@ impl Doors {
     where
         B: http_body::Body<Data = Bytes>,
     {
-        let key = caller::basic(&parts.headers)
-            .and_then(|(id, secret)| self.keyring.check_basic(&id, &secret).cloned());
-        let Some(key) = key else {
+        let Some(caller) = caller::of_basic(&self.keyring, &parts.headers, peer) else {
             return terraform_http::unauthorized();
         };
-        let _room = self.room(&parts.headers, OBJECT_BYTES_MAX).await;
-        let caller = Caller {
-            principal: key.principal_arn().to_owned(),
-            access_key_id: key.id().to_owned(),
-            source: peer.ip().to_string(),
-            run_token: None,
-        };
+        self.service.saw(&caller);
+        let is_lock = matches!(parts.method.as_str(), "LOCK" | "UNLOCK");
+        let _room = self.room(&parts.headers, body_bytes_max(is_lock)).await;
         terraform_http::handle(&self.service, &caller, parts, body).await
+    }
+
+    async fn admin<B>(&self, parts: Parts, body: B, peer: SocketAddr) -> Response<DoorBody>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let Some(caller) = caller::of_basic(&self.keyring, &parts.headers, peer) else {
+            return admin::unauthorized();
+        };
+        let _room = self.room(&parts.headers, ADMIN_BODY_BYTES_MAX).await;
+        admin::handle(&self.service, caller, parts, body).await
     }
 
     /// Waits until there is memory for the body that the headers declare.
@@ -240,16 +258,28 @@ fn door(parts: &Parts) -> Door {
         Some(other) => return Door::OtherService(other.to_owned()),
         None => {}
     }
-    let basic = caller::basic(&parts.headers).is_some();
-    if basic
-        || (terraform_http::is_path(parts.uri.path()) && !parts.headers.contains_key(header::AUTHORIZATION))
-    {
+    let (path, basic) = (parts.uri.path(), caller::basic(&parts.headers).is_some());
+    let unsigned = basic || !parts.headers.contains_key(header::AUTHORIZATION);
+    if unsigned && admin::is_path(path) {
+        return Door::Admin;
+    }
+    if basic || (unsigned && terraform_http::is_path(path)) {
         return Door::TerraformHttp;
     }
     if sts::is_form(parts) { Door::Sts } else { Door::S3 }
 }
 
+/// The largest body of a request that may carry a state, or only a lock info.
+fn body_bytes_max(is_lock: bool) -> u64 {
+    if is_lock {
+        LOCK_INFO_BYTES_MAX as u64
+    } else {
+        OBJECT_BYTES_MAX
+    }
+}
+
 /// How much memory a body may take, in MiB: what the headers declare, and the most there can be where they do not.
+/// Small ones are bounded by the number of connections, and may be held for as long as their sender waits for a lock.
 fn room_mib(headers: &HeaderMap, max_bytes: u64) -> u32 {
     let declared = headers
         .get(header::CONTENT_LENGTH)
@@ -258,6 +288,9 @@ fn room_mib(headers: &HeaderMap, max_bytes: u64) -> u32 {
         true => max_bytes,
         false => declared.unwrap_or(0).min(max_bytes),
     };
+    if bytes <= SMALL_BODY_BYTES_MAX {
+        return 0;
+    }
     let mib = u32::try_from(bytes.div_ceil(1_024 * 1_024)).unwrap_or(u32::MAX);
     mib.min(BODY_BUDGET_MIB as u32)
 }
@@ -287,5 +320,10 @@ mod tests {
             header::HeaderValue::from_static("chunked"),
         );
         assert_eq!(room_mib(&headers, JSON_BODY_BYTES_MAX), 16);
+        assert_eq!(
+            room_mib(&headers, body_bytes_max(true)),
+            0,
+            "a lock that waits takes no room"
+        );
     }
 }

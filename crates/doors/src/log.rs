@@ -9,7 +9,7 @@ use crate::DoorBody;
 /// What a door knows of a request and only a door can tell; it travels in the answer's extensions.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    /// `s3`, `dynamodb`, `sts`, `http`.
+    /// `s3`, `dynamodb`, `sts`, `http`, `admin`.
     pub door: &'static str,
     /// The operation, in the protocol's own name.
     pub operation: String,

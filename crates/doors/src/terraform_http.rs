@@ -11,10 +11,10 @@ use http::{Method, Response, StatusCode, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use tidelock_core::{
     Address, Caller, Content, Facet, Lock, LockId, LockInfo,
-    decide::{Acquire, Acquired, Precondition, Release, Released},
+    decide::{Claim, Precondition, Release, Released, Why},
     limits::{LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX},
 };
-use tidelock_service::{Error, NewBody, Service};
+use tidelock_service::{Error, LockRequest, Locking, NewBody, Service};
 
 use crate::{
     DoorBody, Trace,
@@ -70,7 +70,14 @@ impl From<PayloadError> for Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
         let status = match &error {
-            Error::Locked { held } => return Refusal::Held(held.clone()),
+            Error::State { why, .. } => match why.as_ref() {
+                Why::Locked(held) => return Refusal::Held(held.clone()),
+                Why::Fenced(_)
+                | Why::NotHeld(_)
+                | Why::AfterRefusal
+                | Why::Rewind { .. }
+                | Why::Relineage { .. } => StatusCode::CONFLICT,
+            },
             Error::NoSuchBucket(bucket) => {
                 let message =
                     format!("The bucket {bucket} does not exist. Create it first: aws s3 mb s3://{bucket}");
@@ -129,7 +136,7 @@ where
         let address = address(parts.uri.path())?;
         match parts.method.as_str() {
             "LOCK" => lock(service, &address, caller, &parts, body).await,
-            "UNLOCK" => unlock(service, &address, &parts, body).await,
+            "UNLOCK" => unlock(service, &address, caller, &parts, body).await,
             _ => match parts.method {
                 Method::GET | Method::HEAD => read(service, &address).await,
                 Method::POST | Method::PUT => write(service, &address, caller, &parts, body).await,
@@ -215,22 +222,26 @@ where
     let bad = |why: String| Refusal::plain(StatusCode::BAD_REQUEST, why);
     let (_, id) = LockInfo::parse(&info).map_err(|why| bad(why.to_string()))?;
     let info = String::from_utf8(info.to_vec()).map_err(|why| bad(why.to_string()))?;
-    service.bucket(address.bucket()).await?;
-    let request = Acquire {
+    let wanted = LockRequest {
         id,
         info,
         facet: Facet::Http,
         caller: caller.clone(),
     };
-    match service.acquire(address, &request).await? {
-        Acquired::Granted { .. } => Ok(Response::new(full(""))),
-        Acquired::Refused { held } => Err(Refusal::Held(held)),
+    match service.acquire(address, &wanted).await? {
+        Locking::Granted(grant) => {
+            let mut response = Response::new(full(""));
+            response.extensions_mut().insert(grant);
+            Ok(response)
+        }
+        Locking::Refused { held } => Err(Refusal::Held(held)),
     }
 }
 
 async fn unlock<B>(
     service: &Arc<Service>,
     address: &Address,
+    caller: &Caller,
     parts: &Parts,
     body: B,
 ) -> Result<Response<DoorBody>, Refusal>
@@ -256,6 +267,7 @@ where
             &Release {
                 id,
                 facet: Facet::Http,
+                caller: caller.clone(),
                 invocation: None,
             },
         )
@@ -310,7 +322,7 @@ where
         md5: body.md5,
         content,
         precondition: Precondition::default(),
-        lock_id,
+        claim: Claim::Lock(lock_id),
     };
     service.put(address, new, caller).await?;
     Ok(Response::new(full("")))

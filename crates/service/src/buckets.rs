@@ -182,7 +182,7 @@ impl Service {
             let page = self.engine.scan(range.clone(), SCAN_PAGE_ROWS).await?;
             for (row, entry) in &page {
                 match rows::decode(row, &entry.value)? {
-                    ObjectRow::Record(record) if record.head.is_none() && record.lock.is_none() => {}
+                    ObjectRow::Record(record) if record.head.is_none() && record.locks.is_empty() => {}
                     ObjectRow::Record(_) | ObjectRow::LockFile(_) => return Ok(false),
                 }
             }

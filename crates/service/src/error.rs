@@ -1,6 +1,9 @@
 //! What a use case answers when it does not do what was asked. Each door maps this enum once, with no catch-all.
 
-use tidelock_core::{Address, Lock, Version, decide::Refused};
+use tidelock_core::{
+    Address, Version,
+    decide::{Refused, Why},
+};
 use tidelock_engine::EngineError;
 
 /// Why a use case did not do what was asked.
@@ -40,11 +43,15 @@ pub enum Error {
         /// The header.
         condition: &'static str,
     },
-    /// The caller named a lock, and another one is held.
-    #[error("the lock is held by {} since {}", held.holder.principal, held.since.0)]
-    Locked {
-        /// The lock that is held.
-        held: Box<Lock>,
+    /// The state may not be written or deleted by this caller, or not so.
+    #[error("{}", crate::refusal::sentence(address, why, *kept))]
+    State {
+        /// The state's address.
+        address: Address,
+        /// The reason.
+        why: Box<Why>,
+        /// The number under which the body is kept, if there was one.
+        kept: Option<u64>,
     },
     /// There is no such upload, or it was completed or aborted.
     #[error("the upload {0} does not exist")]
@@ -100,7 +107,11 @@ impl Error {
                 address: address.clone(),
                 marker: None,
             },
-            Refused::Locked { held } => Error::Locked { held },
+            Refused::State { why, kept } => Error::State {
+                address: address.clone(),
+                why: Box::new(why),
+                kept: kept.map(|kept| kept.id),
+            },
         }
     }
 }

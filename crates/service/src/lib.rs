@@ -8,12 +8,21 @@ mod buckets;
 mod error;
 mod listing;
 mod locks;
+mod looks;
 mod multipart;
 mod objects;
+mod operator;
 mod pins;
+mod quarantine;
+mod refusal;
 mod rows;
+mod runs;
+mod settings;
+mod sightings;
+mod status;
 mod tables;
 mod turn;
+mod waiting;
 
 use std::{future::Future, sync::Arc};
 
@@ -24,9 +33,16 @@ pub use tidelock_engine::EngineError;
 pub use buckets::Bucket;
 pub use error::Error;
 pub use listing::{ListQuery, Listed, Page, VersionListed, VersionPage, VersionQuery};
+pub use locks::{LockRequest, Locking};
 pub use multipart::{Part, Seal, Upload, UploadPage};
 pub use objects::NewBody;
+pub use operator::OperatorError;
+pub use refusal::{RefusedWrite, described};
+pub use runs::{Leases, Run, RunError};
+pub use settings::{Plans, Settings, Stale};
+pub use status::{AllowedStatus, FencedStatus, LockStatus, ReleaseStatus, StateStatus, Status, WaiterStatus};
 pub use tables::{ItemChange, ItemError, ItemRow, ScanOrder, Table};
+pub use waiting::Grant;
 
 /// The clock and the dice, passed in so that tests can hold them.
 pub trait World: Send + Sync {
@@ -42,6 +58,12 @@ pub struct Service {
     engine: Arc<dyn Engine>,
     world: Arc<dyn World>,
     pins: Arc<pins::Pins>,
+    waiting: Arc<waiting::Waiting>,
+    in_turn: Arc<turn::InTurn>,
+    sightings: Arc<sightings::Sightings>,
+    looks: Arc<looks::Looks>,
+    started: Time,
+    settings: Settings,
 }
 
 impl Service {
@@ -49,10 +71,23 @@ impl Service {
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, world: Arc<dyn World>) -> Service {
         Service {
+            started: world.now(),
             engine,
             world,
             pins: Arc::default(),
+            waiting: Arc::default(),
+            in_turn: Arc::default(),
+            sightings: Arc::default(),
+            looks: Arc::default(),
+            settings: Settings::default(),
         }
+    }
+
+    /// The same, with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Service {
+        self.settings = settings;
+        self
     }
 
     /// Finishes what a crash may have left half done: the deletion of a bucket or of a table.

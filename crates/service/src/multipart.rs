@@ -7,12 +7,17 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use tidelock_core::{
     Address, BlobId, Body, Caller, Content, Time, Version,
-    decide::Precondition,
+    decide::{Claim, Precondition},
     limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN, PART_NUMBER_MAX, SCAN_PAGE_ROWS, UPLOAD_PAGE_MAX},
 };
 use tidelock_engine::{Batch, Expect, Revision};
 
-use crate::{Error, Service, objects::state_header, rows, turn::TURNS};
+use crate::{
+    Error, Service,
+    objects::{Terms, state_header},
+    rows,
+    turn::TURNS,
+};
 
 /// An upload that was begun and neither completed nor aborted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,6 +254,11 @@ impl Service {
         caller: &Caller,
     ) -> Result<Version, Error> {
         let row = rows::upload(address, upload);
+        let terms = Terms {
+            precondition,
+            claim: Claim::Caller,
+            caller,
+        };
         for _ in TURNS {
             let (open, revision) = match self.open_upload(address, upload).await {
                 Ok(open) => open,
@@ -256,7 +266,7 @@ impl Service {
                 Err(other) => return Err(other),
             };
             let done = self
-                .complete_open(address, open, revision, named, &precondition, seal)
+                .complete_open(address, open, revision, named, seal, terms.clone())
                 .await;
             if done.is_ok() {
                 self.pins.forget(address, caller);
@@ -278,8 +288,8 @@ impl Service {
         open: Upload,
         revision: Revision,
         named: &[(u32, String)],
-        precondition: &Precondition,
         seal: Seal<'_>,
+        terms: Terms<'_>,
     ) -> Result<Version, Error> {
         let stored = self.all_parts(&open.id).await?;
         let parts = choose(&stored, named)?;
@@ -299,8 +309,7 @@ impl Service {
             upload: Some(open.id.clone()),
         };
         let ended = end_of(rows::upload(address, &open.id), revision, &open.id, &stored);
-        self.write(address, body, bytes, precondition.clone(), None, &ended)
-            .await
+        self.write(address, body, bytes, terms, &ended).await
     }
 
     async fn completed_before(&self, address: &Address, upload: &str) -> Result<Version, Error> {

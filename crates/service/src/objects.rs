@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 use tidelock_core::{
-    Address, BlobId, Body, Caller, Content, LockId, StateHeader, Version, VersionId, Versioning,
-    decide::{Delete, DeleteVersion, Deleted, Precondition, SetTags, Write},
+    Address, BlobId, Body, Caller, Content, StateHeader, Version, VersionId, Versioning,
+    decide::{Claim, Delete, DeleteVersion, Deleted, Precondition, Refused, SetTags, Write},
     limits::{OBJECT_BYTES_MAX, PARSE_INLINE_BYTES_MAX},
 };
 use tidelock_engine::{Batch, EngineError, Expect};
@@ -26,15 +26,23 @@ pub struct NewBody {
     pub content: Content,
     /// S3's conditions.
     pub precondition: Precondition,
-    /// The lock that the caller says it writes under, where the door carries one.
-    pub lock_id: Option<LockId>,
+    /// How the writer shows that it holds the lock.
+    pub claim: Claim,
+}
+
+/// Under what terms a body becomes the current version.
+#[derive(Clone)]
+pub(crate) struct Terms<'a> {
+    pub(crate) precondition: Precondition,
+    pub(crate) claim: Claim,
+    pub(crate) caller: &'a Caller,
 }
 
 impl Service {
     /// Makes a body the current version of an object.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::Locked`], [`Error::TooLarge`], [`Error::LockFile`];
+    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::State`], [`Error::TooLarge`], [`Error::LockFile`];
     /// [`Error::NoSuchKey`] for `If-Match` on what does not exist.
     pub async fn put(&self, address: &Address, new: NewBody, caller: &Caller) -> Result<Version, Error> {
         let md5 = hex::encode(new.md5);
@@ -48,9 +56,13 @@ impl Service {
             part_sizes: Vec::new(),
             upload: None,
         };
-        let also = Batch::default();
+        let terms = Terms {
+            precondition: new.precondition,
+            claim: new.claim,
+            caller,
+        };
         let written = self
-            .write(address, body, new.bytes, new.precondition, new.lock_id, &also)
+            .write(address, body, new.bytes, terms, &Batch::default())
             .await?;
         self.pins.forget(address, caller);
         Ok(written)
@@ -63,8 +75,7 @@ impl Service {
         address: &Address,
         body: Body,
         bytes: Bytes,
-        precondition: Precondition,
-        lock_id: Option<LockId>,
+        terms: Terms<'_>,
         also: &Batch,
     ) -> Result<Version, Error> {
         if body.size > OBJECT_BYTES_MAX {
@@ -75,17 +86,37 @@ impl Service {
             body,
             random: half(self.random()),
             versioning: Versioning::Unversioned,
-            precondition,
-            lock_id,
+            precondition: terms.precondition,
+            caller: terms.caller.clone(),
+            claim: terms.claim,
             older_null: None,
         };
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
             command.versioning = self.guard_bucket(&mut turn).await?;
             command.older_null = self.older_null(&turn, command.versioning).await?;
-            let written = turn
-                .decide(&command, self)
-                .map_err(|refused| Error::refused(refused, address))?;
+            let written = match turn.decide(&command, self) {
+                Ok(written) => written,
+                Err(Refused::State {
+                    why,
+                    kept: Some(kept),
+                }) => {
+                    let refused = (&kept, &why);
+                    self.keep_aside(&mut turn, refused, &command.body, bytes.clone(), terms.caller)
+                        .await?;
+                    if turn.commit(self).await? {
+                        return Err(Error::refused(
+                            Refused::State {
+                                why,
+                                kept: Some(kept),
+                            },
+                            address,
+                        ));
+                    }
+                    continue;
+                }
+                Err(refused) => return Err(Error::refused(refused, address)),
+            };
             turn.apply(&written.effects);
             turn.batch.put_blobs.push((blob, bytes.clone()));
             turn.batch.checks.extend_from_slice(&also.checks);
@@ -105,7 +136,7 @@ impl Service {
     }
 
     /// Makes sure that the turn only succeeds while the bucket is there, as it is now.
-    async fn guard_bucket(&self, turn: &mut Turn) -> Result<Versioning, Error> {
+    pub(crate) async fn guard_bucket(&self, turn: &mut Turn) -> Result<Versioning, Error> {
         let name = turn.address.bucket();
         let (bucket, revision) = self.open_bucket(name).await?;
         turn.batch.checks.push((rows::bucket(name), Expect::At(revision)));
@@ -113,7 +144,11 @@ impl Service {
     }
 
     /// The older `null` version, where it would have to give way.
-    async fn older_null(&self, turn: &Turn, versioning: Versioning) -> Result<Option<Version>, Error> {
+    pub(crate) async fn older_null(
+        &self,
+        turn: &Turn,
+        versioning: Versioning,
+    ) -> Result<Option<Version>, Error> {
         match turn.record.older_null {
             Some(seq) if versioning != Versioning::Enabled => self.older(&turn.address, seq).await,
             _ => Ok(None),
@@ -173,7 +208,7 @@ impl Service {
     /// Succeeds on what does not exist.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::LockFile`].
+    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::State`], [`Error::LockFile`].
     pub async fn delete(
         &self,
         address: &Address,
@@ -189,6 +224,7 @@ impl Service {
                 random,
                 versioning,
                 precondition: precondition.clone(),
+                caller: caller.clone(),
                 older_null,
             };
             let deleted = turn
@@ -206,7 +242,7 @@ impl Service {
     /// Removes one version for good. Succeeds, with nothing in the answer, when there is none of that ID.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::LockFile`].
+    /// [`Error::NoSuchBucket`], [`Error::State`], [`Error::LockFile`].
     pub async fn delete_version(
         &self,
         address: &Address,
@@ -226,14 +262,15 @@ impl Service {
             } {
                 older = self.older(address, seq).await?.filter(|found| found.id == *id);
             }
-            let deleted = turn.decide(
-                &DeleteVersion {
-                    older,
-                    id: id.clone(),
-                    next,
-                },
-                self,
-            );
+            let command = DeleteVersion {
+                older,
+                id: id.clone(),
+                caller: caller.clone(),
+                next,
+            };
+            let deleted = turn
+                .decide(&command, self)
+                .map_err(|refused| Error::refused(refused, address))?;
             turn.apply(&deleted.effects);
             if turn.commit(self).await? {
                 self.pins.forget(address, caller);

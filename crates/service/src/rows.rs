@@ -1,7 +1,8 @@
 //! The keys under which things are stored, and the values that share a key space.
 //!
 //! `b|BUCKET` bucket · `o|BUCKET|KEY` record or lock file · `v|BUCKET|KEY|!SEQ` older version, newest first ·
-//! `u|BUCKET|KEY|UPLOAD` upload · `p|UPLOAD|NUMBER` part · `t|TABLE` table · `i|TABLE-ID|ROW` item.
+//! `l|BUCKET|KEY` there is a lock · `q|BUCKET|KEY|ID` refused state write · `u|BUCKET|KEY|UPLOAD` upload ·
+//! `p|UPLOAD|NUMBER` part · `t|TABLE` table · `i|TABLE-ID|ROW` item · `r|ID` run.
 //! The bar is a NUL, which no bucket, key, upload or table may contain, so keys sort as their names do.
 
 use std::ops::Range;
@@ -69,6 +70,32 @@ pub(crate) fn versions(address: &Address, before: u64) -> Range<Vec<u8>> {
     version(address, before.saturating_sub(1))..end
 }
 
+/// The mark of an address that is locked, so that the locks can be listed.
+pub(crate) fn locked(address: &Address) -> Vec<u8> {
+    row(b'l', &[address.bucket().as_bytes(), address.key().as_bytes()])
+}
+
+/// The marks of the addresses that begin with `prefix`.
+pub(crate) fn locked_under(prefix: &str) -> Range<Vec<u8>> {
+    let (bucket, key) = prefix.split_once('/').unzip();
+    let bucket = bucket.unwrap_or(prefix).as_bytes();
+    prefixed(match key {
+        Some(key) => row(b'l', &[bucket, key.as_bytes()]),
+        None => row(b'l', &[bucket]),
+    })
+}
+
+/// The address that such a mark is of.
+pub(crate) fn locked_address(row: &[u8]) -> Result<Address, Error> {
+    let name = tail(row, 1)?.replacen('\0', "/", 1);
+    Address::parse(&name).map_err(|why| Error::corrupt(row, why))
+}
+
+pub(crate) fn quarantined(address: &Address, id: u64) -> Vec<u8> {
+    let (bucket, key) = (address.bucket().as_bytes(), address.key().as_bytes());
+    row(b'q', &[bucket, key, &id.to_be_bytes()])
+}
+
 pub(crate) fn upload(address: &Address, id: &str) -> Vec<u8> {
     row(
         b'u',
@@ -94,6 +121,10 @@ pub(crate) fn table(name: &str) -> Vec<u8> {
 
 pub(crate) fn item(table_id: &str, key: &[u8]) -> Vec<u8> {
     row(b'i', &[table_id.as_bytes(), key])
+}
+
+pub(crate) fn run(id: &str) -> Vec<u8> {
+    row(b'r', &[id.as_bytes()])
 }
 
 /// All rows of a space.
@@ -149,6 +180,19 @@ mod tests {
         let range = versions(&a, 3);
         assert!(range.contains(&version(&a, 2)) && range.contains(&version(&a, 1)));
         assert!(!range.contains(&version(&a, 3)) && !range.contains(&version(&ab, 1)));
+    }
+
+    #[test]
+    fn locks_are_found_by_the_beginning_of_their_address() {
+        let address = Address::new("abc", "a/b").unwrap();
+        let mark = locked(&address);
+        for prefix in ["", "a", "abc", "abc/", "abc/a", "abc/a/b"] {
+            assert!(locked_under(prefix).contains(&mark), "{prefix}");
+        }
+        for prefix in ["abcd", "ab/", "abc/b", "abc/a/b/"] {
+            assert!(!locked_under(prefix).contains(&mark), "{prefix}");
+        }
+        assert_eq!(locked_address(&mark).unwrap(), address);
     }
 
     #[test]

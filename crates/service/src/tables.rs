@@ -299,13 +299,13 @@ impl Service {
         Err(Error::Busy(table.name.clone()).into())
     }
 
-    /// What a lock must find, to be shown under this item row: nothing, or an older view.
-    pub(crate) async fn vacant(&self, row: &[u8]) -> Result<Expect, Error> {
-        match self.engine.get(row).await? {
-            None => Ok(Expect::Absent),
-            Some(entry) if entry.value.first() == Some(&LOCK) => Ok(Expect::At(entry.revision)),
-            Some(_) => Err(Error::Occupied),
-        }
+    /// What a lock must find, to be shown under this item row: nothing, or an older view. `None` where a plain item is.
+    pub(crate) async fn vacant(&self, row: &[u8]) -> Result<Option<Expect>, Error> {
+        Ok(match self.engine.get(row).await? {
+            None => Some(Expect::Absent),
+            Some(entry) if entry.value.first() == Some(&LOCK) => Some(Expect::At(entry.revision)),
+            Some(_) => None,
+        })
     }
 }
 

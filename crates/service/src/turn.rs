@@ -1,18 +1,31 @@
 //! One attempt at changing an address: the record as loaded, and the batch that will replace it.
 
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
 use bytes::Bytes;
 use tidelock_core::{
-    Address, Command, Facet, Lock, Record, Version, decide, decide::Effects, limits::CONFLICT_RETRIES_MAX,
+    Address, Command, Facet, FacetForm, Lock, LockId, Record, Ticket, Time, Version, decide,
+    decide::Effects,
+    limits::{CONFLICT_RETRIES_MAX, LOCK_TURN_PLACES},
 };
 use tidelock_engine::{Batch, Committed, Expect};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     Error, Service,
     rows::{self, ObjectRow},
+    to_the_end,
+    waiting::Bell,
 };
 
 /// The attempts a use case may make. Losing one means that somebody else won.
 pub(crate) const TURNS: std::ops::Range<usize> = 0..CONFLICT_RETRIES_MAX;
+
+/// A request that has been granted the lock, and how to reach it if it is still there.
+type Granted = (LockId, Ticket, Option<Arc<Bell>>);
 
 /// One attempt.
 pub(crate) struct Turn {
@@ -22,6 +35,8 @@ pub(crate) struct Turn {
     pub(crate) batch: Batch,
     expect: Expect,
     changed: bool,
+    /// The locks as loaded, whose views stand in listings and tables.
+    locks: Vec<Lock>,
 }
 
 impl Turn {
@@ -51,43 +66,66 @@ impl Turn {
         }
     }
 
-    /// Shows and hides the views that depend on which facets the lock has.
-    pub(crate) async fn show_facets(&mut self, before: Option<Lock>, service: &Service) -> Result<(), Error> {
-        let facets = |lock: Option<&Lock>| lock.map_or_else(Vec::new, |lock| lock.facets.clone());
-        let (old, new) = (facets(before.as_ref()), facets(self.record.lock.as_ref()));
-        for form in old.iter().filter(|form| !new.contains(form)) {
-            self.batch.deletes.extend(self.view_row(&form.facet));
+    /// Lets go of the held requests that could not be shown where they ask, because a plain item stands there by now:
+    /// that is their own misfortune, and nobody else's. They look again, and are told.
+    pub(crate) async fn pass_over_hidden(&mut self, service: &Service) -> Result<(), Error> {
+        for waiter in &mut self.record.waiters {
+            let (Some(hold), Facet::Table { table, row }) = (&waiter.hold, &waiter.facet) else {
+                continue;
+            };
+            if service.vacant(&rows::item(table, row)).await?.is_none() {
+                service
+                    .waiting
+                    .bell(hold.ticket)
+                    .inspect(|bell| bell.wake.notify_one());
+                waiter.hold = None;
+            }
         }
-        for form in new.iter().filter(|form| !old.contains(form)) {
+        Ok(())
+    }
+
+    /// Shows and hides the views that depend on which facets the locks have. `false` when one cannot be shown because a
+    /// plain item stands in its place: the turn is lost.
+    pub(crate) async fn show_facets(&mut self, service: &Service) -> Result<bool, Error> {
+        let locks = self.record.locks.clone();
+        let (old, new) = (views(&self.locks), views(&locks));
+        for (form, _) in &old {
+            if !new.iter().any(|(other, _)| other.facet == form.facet) {
+                self.batch.deletes.extend(self.view_row(&form.facet));
+            }
+        }
+        for (form, since) in new.iter().filter(|view| !old.contains(view)) {
             let Some(row) = self.view_row(&form.facet) else {
                 continue;
             };
             let view = match &form.facet {
                 Facet::File => {
-                    let since = self
-                        .record
-                        .lock
-                        .as_ref()
-                        .map(|lock| lock.since)
-                        .unwrap_or_default();
-                    rows::encode(&ObjectRow::LockFile(crate::locks::lock_file(&form.info, since)))
+                    rows::encode(&ObjectRow::LockFile(crate::locks::lock_file(&form.info, *since)))
                 }
                 Facet::Table { .. } => {
-                    self.batch.checks.push((row.clone(), service.vacant(&row).await?));
+                    let Some(vacant) = service.vacant(&row).await? else {
+                        return Ok(false);
+                    };
+                    self.batch.checks.push((row.clone(), vacant));
                     crate::tables::lock_view(&self.address)
                 }
-                Facet::Http => continue,
+                Facet::Http | Facet::Operator => continue,
             };
             self.batch.puts.push((row, view));
         }
-        Ok(())
+        match (self.locks.is_empty(), locks.is_empty()) {
+            (true, false) => self.batch.puts.push((rows::locked(&self.address), Bytes::new())),
+            (false, true) => self.batch.deletes.push(rows::locked(&self.address)),
+            (true, true) | (false, false) => {}
+        }
+        Ok(true)
     }
 
     fn view_row(&self, facet: &Facet) -> Option<Vec<u8>> {
         match facet {
             Facet::File => Some(rows::object(self.address.bucket(), &self.address.lock_file_key())),
             Facet::Table { table, row } => Some(rows::item(table, row)),
-            Facet::Http => None,
+            Facet::Http | Facet::Operator => None,
         }
     }
 
@@ -97,6 +135,7 @@ impl Turn {
             return Ok(true);
         }
         let row = rows::record(&self.address);
+        let granted = self.granted(service);
         if self.record.is_void() {
             self.batch.deletes.push(row.clone());
         } else {
@@ -104,7 +143,58 @@ impl Turn {
             self.batch.puts.push((row.clone(), value));
         }
         self.batch.checks.push((row, self.expect));
-        service.commit(self.batch).await
+        if granted.is_empty() {
+            return service.commit(self.batch).await;
+        }
+        // The engine does what it was told also when whoever asked is gone, and then nobody would wake the next in line.
+        let (service, address, batch) = (service.clone(), self.address, self.batch);
+        to_the_end(async move { service.commit_grants(&address, batch, &granted).await }).await
+    }
+
+    /// The requests that this turn has granted the lock, and how to reach those that are still there.
+    fn granted(&self, service: &Service) -> Vec<Granted> {
+        let of = |locks: &[Lock]| -> Vec<(LockId, Ticket)> {
+            let tickets = locks.iter().map(|lock| Some((lock.id.clone(), lock.ticket?)));
+            tickets.flatten().collect()
+        };
+        let (before, mut granted) = (of(&self.locks), of(&self.record.locks));
+        granted.retain(|grant| !before.contains(grant));
+        let reached = granted
+            .into_iter()
+            .map(|(id, ticket)| (id, ticket, service.waiting.bell(ticket)));
+        reached.collect()
+    }
+}
+
+/// What the doors show of the locks: each facet once, by the first lock that has it.
+fn views(locks: &[Lock]) -> Vec<(FacetForm, Time)> {
+    let mut views: Vec<(FacetForm, Time)> = Vec::new();
+    for lock in locks {
+        for form in &lock.facets {
+            if !views.iter().any(|(shown, _)| shown.facet == form.facet) {
+                views.push((form.clone(), lock.since));
+            }
+        }
+    }
+    views
+}
+
+/// Has the turns about the lock of one address come one after the other. Beside one another all but one would lose
+/// and load the record anew: hundreds of waiters that come at once would take minutes.
+pub(crate) struct InTurn(Vec<Mutex<()>>);
+
+impl Default for InTurn {
+    fn default() -> InTurn {
+        InTurn((0..LOCK_TURN_PLACES).map(|_| Mutex::default()).collect())
+    }
+}
+
+impl InTurn {
+    pub(crate) async fn wait(&self, address: &Address) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        address.hash(&mut hasher);
+        let place = hasher.finish() % LOCK_TURN_PLACES as u64;
+        self.0[place as usize].lock().await
     }
 }
 
@@ -114,6 +204,7 @@ impl Service {
         let (record, expect) = self.load(address).await?;
         Ok(Turn {
             address: address.clone(),
+            locks: record.locks.clone(),
             record,
             batch: Batch::default(),
             expect,
@@ -130,13 +221,35 @@ impl Service {
         match self.engine.get(&row).await? {
             None => Ok((Record::default(), Expect::Absent)),
             Some(entry) => match rows::decode(&row, &entry.value)? {
-                ObjectRow::Record(record) => Ok((*record, Expect::At(entry.revision))),
+                ObjectRow::Record(mut record) => {
+                    record.let_go(|ticket| self.waiting.is_held(ticket));
+                    self.sightings.note(&mut record);
+                    Ok((*record, Expect::At(entry.revision)))
+                }
                 ObjectRow::LockFile(_) => Err(Error::corrupt(
                     &row,
                     "a lock file stands where a record should be",
                 )),
             },
         }
+    }
+
+    /// Commits a batch that grants the lock to these requests, and has them look.
+    async fn commit_grants(
+        &self,
+        address: &Address,
+        batch: Batch,
+        granted: &[Granted],
+    ) -> Result<bool, Error> {
+        let committed = self.commit(batch).await;
+        // What failed may have been applied all the same.
+        for (id, ticket, bell) in granted.iter().filter(|_| !matches!(committed, Ok(false))) {
+            // Its client may have gone since the decision.
+            if !bell.as_ref().is_some_and(|bell| bell.ring()) {
+                self.spawn_take_back(address, id, *ticket);
+            }
+        }
+        committed
     }
 
     /// Whether the batch was applied; a conflict is not an error but a reason for another turn.

@@ -5,10 +5,10 @@ mod common;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use common::{FakeWorld, at, body, caller, gate::Gate};
-use tidelock_core::{Content, Version, decide::Precondition};
+use common::{FakeWorld, acquire, at, body, caller, gate::Gate, held, release};
+use tidelock_core::{Content, Facet, Version, decide::Precondition};
 use tidelock_engine::Engine;
-use tidelock_service::{Error, Part, Service};
+use tidelock_service::{Error, Locking, Part, Service};
 
 fn gated() -> (Arc<Gate>, Arc<Service>) {
     let gate = Arc::new(Gate::new());
@@ -164,4 +164,43 @@ async fn a_completion_that_is_repeated_while_it_runs_answers_the_same() {
         gate.let_commits_go(2_000);
         assert_eq!(again.await.unwrap().unwrap(), made);
     }
+}
+
+#[tokio::test]
+async fn a_grant_that_was_answered_is_not_taken_back_when_the_release_that_made_it_hears_of_it_last() {
+    let gate = Arc::new(Gate::new());
+    let world = Arc::new(FakeWorld::default());
+    let service = Arc::new(Service::new(gate.clone(), world.clone()));
+    service.create_bucket("tfstate").await.unwrap();
+    service
+        .begin_or_renew("0123456789abcdef", 60_000, &caller("c"))
+        .await
+        .unwrap();
+    let first = acquire("first", Facet::Http);
+    let second = acquire("second", Facet::Http);
+    service.acquire(&at("a"), &first).await.unwrap();
+    service.acquire(&at("a"), &second).await.unwrap();
+    world.pass(1_000);
+    let (before, waiting) = (gate.done(), Arc::clone(&service));
+    let waiting = tokio::spawn(async move { waiting.acquire(&at("a"), &second).await });
+    gate.until_done_after(before).await;
+
+    gate.hold_next_answer();
+    let releasing = Arc::clone(&service);
+    let releasing =
+        tokio::spawn(async move { releasing.release(&at("a"), &release("first", Facet::Http)).await });
+    gate.until_held(1).await;
+    // Its caller goes away, and with it the turn for which others wait; what it began comes to its end.
+    releasing.abort();
+    assert!(releasing.await.is_err());
+    // Has every held request look at the record.
+    service.end_run("0123456789abcdef", &caller("c")).await.unwrap();
+    let granted = waiting.await.unwrap().unwrap();
+    assert!(matches!(granted, Locking::Granted(_)), "{granted:?}");
+    gate.let_commits_go(1);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let holder = held(&service, &at("a")).await.map(|lock| lock.id.to_string());
+    assert_eq!(holder.as_deref(), Some("second"));
 }

@@ -8,16 +8,13 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use common::{acquire, at, caller, release, service, with_bucket};
-use tidelock_core::{
-    Facet,
-    decide::{Acquired, Released},
-};
-use tidelock_service::{Error, ItemChange, ItemError, ItemRow, ScanOrder};
+use common::{acquire, at, caller, held, release, service, with_bucket};
+use tidelock_core::{Facet, decide::Released};
+use tidelock_service::{Error, ItemChange, ItemError, ItemRow, Locking, ScanOrder};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_at_once_one_holds_the_lock_at_a_time() {
-    let service = service();
+    let service = with_bucket().await;
     let inside = Arc::new(AtomicUsize::new(0));
     let tasks: Vec<_> = (0..16)
         .map(|n| {
@@ -31,7 +28,7 @@ async fn of_many_at_once_one_holds_the_lock_at_a_time() {
                         .await
                         .unwrap()
                     {
-                        Acquired::Granted { .. } => {
+                        Locking::Granted(_) => {
                             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two holders");
                             tokio::task::yield_now().await;
                             assert_eq!(inside.fetch_sub(1, Ordering::SeqCst), 1);
@@ -42,7 +39,7 @@ async fn of_many_at_once_one_holds_the_lock_at_a_time() {
                             assert_eq!(released, Released::Free);
                             held += 1;
                         }
-                        Acquired::Refused { .. } => tokio::task::yield_now().await,
+                        Locking::Refused { .. } => tokio::task::yield_now().await,
                     }
                 }
             })
@@ -51,19 +48,19 @@ async fn of_many_at_once_one_holds_the_lock_at_a_time() {
     for task in tasks {
         task.await.unwrap();
     }
-    assert!(service.lock(&at("a")).await.unwrap().is_none());
+    assert_eq!(held(&service, &at("a")).await, None);
 }
 
 #[tokio::test]
 async fn a_refused_caller_sees_the_holder_that_has_just_gone() {
-    let service = service();
+    let service = with_bucket().await;
     service
         .acquire(&at("a"), &acquire("x", Facet::File))
         .await
         .unwrap();
     assert!(matches!(
         service.acquire(&at("a"), &acquire("y", Facet::File)).await.unwrap(),
-        Acquired::Refused { held } if held.id.as_str() == "x"
+        Locking::Refused { held } if held.id.as_str() == "x"
     ));
     service
         .release(&at("a"), &release("x", Facet::File))
@@ -71,7 +68,7 @@ async fn a_refused_caller_sees_the_holder_that_has_just_gone() {
         .unwrap();
     assert_eq!(
         service
-            .look(&at("a"), &caller("y"))
+            .look(&at("a"), &caller("y"), &Facet::File)
             .await
             .unwrap()
             .unwrap()
@@ -79,7 +76,10 @@ async fn a_refused_caller_sees_the_holder_that_has_just_gone() {
             .as_str(),
         "x"
     );
-    assert_eq!(service.look(&at("a"), &caller("z")).await.unwrap(), None);
+    assert_eq!(
+        service.look(&at("a"), &caller("z"), &Facet::File).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_plain_item_is_not_covered_by_a_lock() {
         service.acquire(&at("a"), &acquire("x", facet)).await,
         Err(Error::Occupied)
     ));
-    assert!(service.lock(&at("a")).await.unwrap().is_none());
+    assert_eq!(held(&service, &at("a")).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Command;
-use crate::{Body, Lock, LockId, Record, Time, Version, VersionId, Versioning};
+use super::{Claim, Command, Kept, Why};
+use crate::{Body, Caller, Facet, Lock, Record, Time, Version, VersionId, Versioning};
 
 /// A condition on the current version, as S3 puts it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,10 +45,12 @@ pub enum Refused {
     },
     /// `If-Match` on what does not exist.
     Absent,
-    /// The caller named a lock, and another one is held.
-    Locked {
-        /// The lock that is held.
-        held: Box<Lock>,
+    /// It is a state, and this caller may not write it, or not this one now.
+    State {
+        /// The reason.
+        why: Why,
+        /// Where the body is kept; `None` for a deletion.
+        kept: Option<Kept>,
     },
 }
 
@@ -74,8 +76,10 @@ pub struct Write {
     pub versioning: Versioning,
     /// S3's conditions.
     pub precondition: Precondition,
-    /// The lock that the caller says it writes under, where the door carries one.
-    pub lock_id: Option<LockId>,
+    /// Who writes.
+    pub caller: Caller,
+    /// How it shows that it holds the lock.
+    pub claim: Claim,
     /// The older `null` version, as named by [`Record::older_null`].
     pub older_null: Option<Version>,
 }
@@ -93,14 +97,13 @@ impl Command for Write {
     type Outcome = Result<Written, Refused>;
 
     fn apply(&self, record: &mut Record, now: Time) -> Self::Outcome {
-        if let (Some(id), Some(held)) = (&self.lock_id, &record.lock)
-            && *id != held.id
-        {
-            return Err(Refused::Locked {
-                held: Box::new(held.clone()),
-            });
-        }
         self.precondition.check(record)?;
+        if let Err(why) = self.guard(record, now) {
+            record.remember_refusal(&self.caller, &self.claim);
+            let kept = Some(record.quarantine(&self.body));
+            return Err(Refused::State { why, kept });
+        }
+        record.saw(&self.caller, now);
         let (version, effects) = push(
             record,
             self.versioning,
@@ -113,6 +116,47 @@ impl Command for Write {
     }
 }
 
+impl Write {
+    /// Bodies that are no states, over what is none, follow S3's rules alone.
+    fn guard(&self, record: &mut Record, now: Time) -> Result<(), Why> {
+        if self.body.state.is_some() || is_state(record) {
+            record.may_write(&self.caller, &self.claim)?;
+        }
+        let Some(new) = &self.body.state else {
+            return Ok(());
+        };
+        // Following may use the permission up.
+        let permitted = record.is_permitted(now);
+        record.may_follow(new, &self.body.md5, now)?;
+        record.may_go_on(&self.caller, &self.claim, permitted)
+    }
+}
+
+/// Whether the current version is a state.
+fn is_state(record: &Record) -> bool {
+    record.head.as_ref().is_some_and(holds_state)
+}
+
+fn holds_state(version: &Version) -> bool {
+    let body = version.body.as_ref();
+    body.is_some_and(|body| body.state.is_some())
+}
+
+/// Refuses to take a state away, or to bring the version behind it back, where `caller` may not write.
+fn guard_removal(
+    record: &mut Record,
+    next: Option<&Version>,
+    caller: &Caller,
+    now: Time,
+) -> Result<(), Refused> {
+    if is_state(record) || next.is_some_and(holds_state) {
+        let may = record.may_write(caller, &Claim::Caller);
+        may.map_err(|why| Refused::State { why, kept: None })?;
+        record.saw(caller, now);
+    }
+    Ok(())
+}
+
 /// Wants there to be no current version (S3's DELETE without a version id).
 #[derive(Clone, Debug)]
 pub struct Delete {
@@ -122,6 +166,8 @@ pub struct Delete {
     pub versioning: Versioning,
     /// S3's conditions.
     pub precondition: Precondition,
+    /// Who deletes.
+    pub caller: Caller,
     /// The older `null` version, as named by [`Record::older_null`].
     pub older_null: Option<Version>,
 }
@@ -140,6 +186,7 @@ impl Command for Delete {
 
     fn apply(&self, record: &mut Record, now: Time) -> Self::Outcome {
         self.precondition.check(record)?;
+        guard_removal(record, None, &self.caller, now)?;
         if self.versioning == Versioning::Unversioned {
             let dropped: Vec<Version> = record.head.take().into_iter().collect();
             return Ok(Deleted {
@@ -209,15 +256,18 @@ pub struct DeleteVersion {
     pub older: Option<Version>,
     /// The ID.
     pub id: VersionId,
+    /// Who deletes.
+    pub caller: Caller,
     /// The newest of the older versions: the next head, should the head be the one to go.
     pub next: Option<Version>,
 }
 
 impl Command for DeleteVersion {
-    type Outcome = Deleted;
+    type Outcome = Result<Deleted, Refused>;
 
-    fn apply(&self, record: &mut Record, _now: Time) -> Deleted {
+    fn apply(&self, record: &mut Record, now: Time) -> Self::Outcome {
         if record.head_is(&self.id) {
+            guard_removal(record, self.next.as_ref(), &self.caller, now)?;
             let gone = std::mem::replace(&mut record.head, self.next.clone());
             if self.next.as_ref().is_some_and(|next| next.id.is_null()) {
                 record.older_null = None;
@@ -227,13 +277,13 @@ impl Command for DeleteVersion {
                 dropped: gone.iter().cloned().collect(),
                 ..Effects::default()
             };
-            return Deleted {
+            return Ok(Deleted {
                 version: gone,
                 effects,
-            };
+            });
         }
         let Some(older) = &self.older else {
-            return Deleted::default();
+            return Ok(Deleted::default());
         };
         if older.id.is_null() {
             record.older_null = None;
@@ -242,10 +292,10 @@ impl Command for DeleteVersion {
             dropped: vec![older.clone()],
             ..Effects::default()
         };
-        Deleted {
+        Ok(Deleted {
             version: Some(older.clone()),
             effects,
-        }
+        })
     }
 }
 
@@ -267,5 +317,56 @@ impl Command for SetTags {
         let body = head.and_then(|head| head.body.as_mut());
         body.map(|body| body.content.tags.clone_from(&self.tags))
             .is_some()
+    }
+}
+
+/// An operator makes a refused write the current version after all: takes the lock, writes, and gives it back in one step.
+#[derive(Clone, Debug)]
+pub struct Adopt {
+    /// The number of the refused write.
+    pub id: u64,
+    /// Its state with the serial that follows the current one.
+    pub body: Body,
+    /// The version that the new serial follows, which must still be current.
+    pub follows: Option<VersionId>,
+    /// The random half of the new version's ID.
+    pub random: u64,
+    /// The bucket's versioning.
+    pub versioning: Versioning,
+    /// The older `null` version, as named by [`Record::older_null`].
+    pub older_null: Option<Version>,
+}
+
+/// Why a refused write was not adopted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAdopted {
+    /// There is none of this number.
+    Unknown,
+    /// Someone holds the lock.
+    Locked(Box<Lock>),
+    /// The state has changed meanwhile: read it again.
+    Overtaken,
+}
+
+impl Command for Adopt {
+    type Outcome = Result<Written, NotAdopted>;
+
+    fn apply(&self, record: &mut Record, now: Time) -> Self::Outcome {
+        // Operators may have frozen the state to be alone with it.
+        if let Some(held) = record.locks.iter().find(|lock| !lock.has(&Facet::Operator)) {
+            return Err(NotAdopted::Locked(Box::new(held.clone())));
+        }
+        if record.head.as_ref().map(|head| &head.id) != self.follows.as_ref() {
+            return Err(NotAdopted::Overtaken);
+        }
+        let before = record.quarantined.len();
+        record.quarantined.retain(|kept| kept.id != self.id);
+        if record.quarantined.len() == before {
+            return Err(NotAdopted::Unknown);
+        }
+        record.fence += 1;
+        let (older_null, body) = (self.older_null.as_ref(), Some(&self.body));
+        let (version, effects) = push(record, self.versioning, older_null, self.random, now, body);
+        Ok(Written { version, effects })
     }
 }

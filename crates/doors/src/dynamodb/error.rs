@@ -60,7 +60,7 @@ impl From<tidelock_service::Error> for Error {
             | Service::NoSuchVersion { .. }
             | Service::LockFile(_)
             | Service::Precondition { .. }
-            | Service::Locked { .. }
+            | Service::State { .. }
             | Service::NoSuchUpload(_)
             | Service::InvalidPart(_)
             | Service::InvalidPartOrder

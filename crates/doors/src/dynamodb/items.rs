@@ -3,13 +3,17 @@
 //! In a lock table the item `LockID = ADDRESS` is the lock of that address, through whichever door it was taken, and
 //! `LockID = ADDRESS-md5` shows the digest of the state that is kept here, so that it cannot drift (DESIGN 4.5).
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use tidelock_core::{
     Address, Caller, Facet, Lock, LockId, LockInfo,
-    decide::{Acquire, Acquired, Release, Released},
+    decide::{Release, Released},
     limits::CONFLICT_RETRIES_MAX,
 };
-use tidelock_service::{ItemChange, ItemError, ItemRow, Service, Table};
+use tidelock_service::{
+    Grant, ItemChange, ItemError, ItemRow, LockRequest, Locking, Service, Table, described,
+};
 
 use super::{
     error::{Error, invalid},
@@ -33,6 +37,8 @@ pub(crate) struct Items<'a> {
     pub(crate) description: Description,
     /// What the client's SDK names the call by.
     pub(crate) invocation: Option<String>,
+    /// The lock that the call has been granted.
+    pub(crate) granted: OnceLock<Grant>,
 }
 
 /// How a write of a plain item went.
@@ -68,13 +74,17 @@ impl<'a> Items<'a> {
             table,
             description,
             invocation: None,
+            granted: OnceLock::new(),
         })
     }
 
     /// The item with this key, as this caller sees it.
     pub(crate) async fn get(&self, key: &Item) -> Result<Option<Item>, Error> {
         if let Some(address) = self.lock_address(key)
-            && let Some(lock) = self.service.look(&address, self.caller).await?
+            && let Some(lock) = self
+                .service
+                .look(&address, self.caller, &self.facet(&address))
+                .await?
         {
             return Ok(Some(self.lock_item(&address, &lock)));
         }
@@ -93,7 +103,7 @@ impl<'a> Items<'a> {
             (ItemRow::Item(_), None) => return Ok(None),
         };
         if let Some(address) = self.lock_address(&key)
-            && let Some(lock) = self.service.lock(&address).await?
+            && let Some(lock) = self.held(&address).await?
         {
             return Ok(Some(self.lock_item(&address, &lock)));
         }
@@ -109,9 +119,16 @@ impl<'a> Items<'a> {
         {
             return self.take_lock(write, address, id, info).await;
         }
+        let looked = match (&write.action, &address) {
+            // A condition says better than a look what is meant.
+            (Action::Delete, Some(address)) if write.is_unconditional() => {
+                self.service.take_look(address, self.caller)
+            }
+            _ => None,
+        };
         for _ in 0..CONFLICT_RETRIES_MAX {
             let lock = match &address {
-                Some(address) => self.service.lock(address).await?.map(|lock| (address, lock)),
+                Some(address) => self.held(address).await?.map(|lock| (address, lock)),
                 None => None,
             };
             let Some((address, lock)) = lock else {
@@ -126,8 +143,15 @@ impl<'a> Items<'a> {
                     Err(error) => return Err(error),
                 }
             };
-            if matches!(write.action, Action::Delete) && self.repeats_release(address).await? {
-                return Ok(None);
+            if matches!(write.action, Action::Delete) {
+                // What the caller means to delete is gone already, and what is there now is another's.
+                let another = looked.as_ref().is_some_and(|looked| *looked != lock.id);
+                if another || self.repeats_release(address).await? {
+                    return Ok(None);
+                }
+            }
+            if lock.is_freeze() {
+                return refuse_thaw(address, &lock);
             }
             let view = self.lock_item(address, &lock);
             let Decision { attributes, .. } = write.decide(Some(&view))?;
@@ -151,22 +175,26 @@ impl<'a> Items<'a> {
         id: LockId,
         info: &str,
     ) -> Result<Option<Item>, Error> {
-        let held = self.service.lock(address).await?;
+        let held = self.held(address).await?;
         let mut attributes = None;
         if held.is_none() {
             let row = self.service.item(&self.table, &self.row(&write.key)).await?;
             let stored = row.as_ref().map(plain).transpose()?.flatten();
             attributes = write.decide(stored.as_ref())?.attributes;
         }
-        let acquire = Acquire {
+        let wanted = LockRequest {
             id,
             info: info.to_owned(),
             facet: self.facet(address),
             caller: self.caller.clone(),
         };
-        match self.service.acquire(address, &acquire).await {
-            Ok(Acquired::Granted { .. }) => Ok(attributes),
-            Ok(Acquired::Refused { held }) => Err(write.failed(Some(&self.lock_item(address, &held)))),
+        match self.service.acquire(address, &wanted).await {
+            Ok(Locking::Granted(grant)) => {
+                // One call puts one lock item; a batch of them answers for its first.
+                let _ = self.granted.set(grant);
+                Ok(attributes)
+            }
+            Ok(Locking::Refused { held }) => Err(write.failed(Some(&self.lock_item(address, &held)))),
             Err(tidelock_service::Error::Occupied) => invalid(format!(
                 "The lock of {address} cannot be taken: the item {address} exists and is not a lock; delete it first"
             )),
@@ -174,11 +202,17 @@ impl<'a> Items<'a> {
         }
     }
 
+    async fn held(&self, address: &Address) -> Result<Option<Lock>, Error> {
+        let facet = self.facet(address);
+        Ok(self.service.held(address, self.caller, &facet).await?)
+    }
+
     /// Whether the lock that was seen is given back; if not, it has changed meanwhile.
     async fn give_back(&self, address: &Address, seen: &Lock) -> Result<bool, Error> {
         let release = Release {
             id: Some(seen.id.clone()),
             facet: self.facet(address),
+            caller: self.caller.clone(),
             invocation: self.invocation.clone(),
         };
         match self.service.release(address, &release).await? {
@@ -218,6 +252,7 @@ impl<'a> Items<'a> {
             let release = Release {
                 id: Some(id),
                 facet: self.facet(address),
+                caller: self.caller.clone(),
                 invocation: None,
             };
             if write.check(Some(&view)).is_ok()
@@ -354,7 +389,14 @@ fn encode(item: &Item) -> Bytes {
 
 fn refuse_overwrite<T>(address: &Address, lock: &Lock) -> Result<T, Error> {
     invalid(format!(
-        "The item {address} is the lock {} held by {}; it can be deleted, which releases the lock, but not overwritten or updated",
-        lock.id, lock.holder.principal
+        "The item {address} is a lock, held by {}; it can be deleted, which releases the lock, but not overwritten or updated",
+        described(lock)
+    ))
+}
+
+fn refuse_thaw<T>(address: &Address, lock: &Lock) -> Result<T, Error> {
+    invalid(format!(
+        "{address} is frozen by {}. An operator thaws it: tidelock thaw {address}",
+        described(lock)
     ))
 }

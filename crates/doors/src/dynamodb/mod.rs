@@ -21,7 +21,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value as Json, json};
 use tidelock_core::Caller;
-use tidelock_service::Service;
+use tidelock_service::{Grant, Service};
 
 use crate::{
     DoorBody, Trace,
@@ -58,9 +58,10 @@ pub async fn handle(
         caller: caller.principal.clone(),
         code: String::new(),
     };
+    let mut granted = None;
     let answered = match request {
         _ if !OPERATIONS.contains(&operation) => Err(Error::UnknownOperation),
-        Ok(request) => answer(service, caller, operation, &request).await,
+        Ok(request) => answer(service, caller, operation, &request, &mut granted).await,
         Err(error) => Err(error),
     };
     let (status, body) = match answered {
@@ -70,7 +71,11 @@ pub async fn handle(
             (error.status(), error.body())
         }
     };
-    respond(status, &body, trace)
+    let mut response = respond(status, &body, trace);
+    if let Some(grant) = granted {
+        response.extensions_mut().insert(grant);
+    }
+    response
 }
 
 /// Refuses a request whose signature is not good, or whose body is not the one that was signed.
@@ -114,6 +119,7 @@ async fn answer(
     caller: &Caller,
     operation: &str,
     request: &Request,
+    granted: &mut Option<Grant>,
 ) -> Result<Json, Error> {
     match operation {
         "CreateTable" => tables::create(service, caller, request).await,
@@ -129,7 +135,7 @@ async fn answer(
         "BatchGetItem" => batch::get(service, caller, request).await,
         "BatchWriteItem" => batch::write(service, caller, request).await,
         "GetItem" | "PutItem" | "DeleteItem" | "UpdateItem" | "Query" | "Scan" => {
-            on_table(service, caller, operation, request).await
+            on_table(service, caller, operation, request, granted).await
         }
         _ => Err(Error::UnknownOperation),
     }
@@ -141,6 +147,7 @@ async fn on_table(
     caller: &Caller,
     operation: &str,
     request: &Request,
+    granted: &mut Option<Grant>,
 ) -> Result<Json, Error> {
     let mut items = Items::open(service, caller, request.table_name()?).await?;
     items.invocation.clone_from(&request.invocation);
@@ -160,9 +167,11 @@ async fn on_table(
         &items.table.name,
         capacity::write_units(write.bytes()),
     )?;
-    if let Some(attributes) = items.write(&write).await? {
+    let attributes = items.write(&write).await?;
+    if let Some(attributes) = attributes {
         answer["Attributes"] = value::item_to_json(&attributes);
     }
+    *granted = items.granted.into_inner();
     Ok(answer)
 }
 

@@ -147,6 +147,11 @@ impl Write {
         Ok(self)
     }
 
+    /// Whether it is done whatever stands there.
+    pub(crate) fn is_unconditional(&self) -> bool {
+        self.condition.is_none()
+    }
+
     /// The error for a condition that does not hold for `current`.
     pub(crate) fn failed(&self, current: Option<&Item>) -> Error {
         let shown = current.filter(|_| self.returns_on_failure);

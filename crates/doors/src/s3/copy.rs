@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use percent_encoding::percent_decode_str;
+use tidelock_core::decide::Claim;
 use tidelock_core::{Address, Body, Content, Version, VersionId};
 use tidelock_service::NewBody;
 
@@ -93,7 +94,7 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
         md5: md5(&body)?,
         content,
         precondition: for_write(request.headers)?,
-        lock_id: None,
+        claim: Claim::Caller,
     };
     let version = request.service.put(&address, new, request.caller).await?;
     let mut xml = Document::new("CopyObjectResult");

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 use tidelock_core::{
-    Address, AddressError, Lock, LockInfo,
+    Address, AddressError,
+    decide::Why,
     limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN},
 };
 use tidelock_service::{EngineError, Error as ServiceError};
 
 use super::xml::Document;
-use crate::aws_common::time::iso_millis;
 use crate::aws_common::{
     error::{AuthError, AwsError},
     payload::PayloadError,
@@ -89,6 +89,9 @@ codes! {
     ServerSideEncryptionConfigurationNotFoundError 404 "The server side encryption configuration was not found",
     ServiceUnavailable 503 "Service is unable to handle request.",
     SlowDown 503 "Please reduce your request rate.",
+    StateFenced 409 "The lock under which this state was written is not held any more.",
+    StateLocked 423 "Someone else holds the lock of this state.",
+    StateNotAdvancing 409 "This state does not follow the current one.",
 }
 
 /// A refusal, on its way to the client.
@@ -236,10 +239,7 @@ impl From<ServiceError> for Error {
                 .with("VersionId", version),
             ServiceError::LockFile(address) => lock_file(&address),
             ServiceError::Precondition { condition } => Error::precondition(condition),
-            ServiceError::Locked { held } => Error::because(
-                Code::PreconditionFailed,
-                format!("The state is locked by {}", describe(&held)),
-            ),
+            ServiceError::State { ref why, .. } => Error::because(refusal_code(why), error.to_string()),
             ServiceError::NoSuchUpload(id) => Error::new(Code::NoSuchUpload).with("UploadId", id),
             ServiceError::InvalidPart(number) => {
                 Error::new(Code::InvalidPart).with("PartNumber", number.to_string())
@@ -260,6 +260,15 @@ impl From<ServiceError> for Error {
             ServiceError::Busy(_) => Error::new(Code::SlowDown),
             ServiceError::Engine(engine) => engine_fault(&engine),
         }
+    }
+}
+
+/// Codes of our own: S3 has none for a state that must not be written, and clients show them as they come.
+fn refusal_code(why: &Why) -> Code {
+    match why {
+        Why::Locked(_) => Code::StateLocked,
+        Why::Fenced(_) | Why::NotHeld(_) | Why::AfterRefusal => Code::StateFenced,
+        Why::Rewind { .. } | Why::Relineage { .. } => Code::StateNotAdvancing,
     }
 }
 
@@ -291,24 +300,4 @@ fn lock_file(address: &Address) -> Error {
              listed, and nothing else"
         ),
     )
-}
-
-/// Who holds a lock, since when, for what, and under which ID.
-pub(crate) fn describe(held: &Lock) -> String {
-    let since = iso_millis(held.since);
-    let holder = &held.holder;
-    match held
-        .facets
-        .first()
-        .map(|form| LockInfo::parse(form.info.as_bytes()))
-    {
-        Some(Ok((info, id))) => format!(
-            "{} since {since} (ID {id}, operation {}, access key {} at {})",
-            info.who, info.operation, holder.access_key_id, holder.source
-        ),
-        _ => format!(
-            "{} since {since} (ID {}, access key {} at {})",
-            holder.principal, held.id, holder.access_key_id, holder.source
-        ),
-    }
 }

@@ -8,13 +8,14 @@ use http::{Response, StatusCode};
 use md5::{Digest, Md5};
 use tidelock_core::{
     Address, BlobId, Body, Content, Facet, Lock, LockInfo, Version, VersionId,
-    decide::{Acquire, Acquired, Precondition, Release, Released},
+    decide::{Precondition, Release, Released},
+    diff::visible,
 };
-use tidelock_service::Error as ServiceError;
+use tidelock_service::{Error as ServiceError, LockRequest, Locking, described};
 
 use super::{
     delete::check,
-    error::{Code, Error, Result, describe},
+    error::{Code, Error, Result},
     request::{Request, empty, quoted, set},
 };
 use crate::{DoorBody, aws_common::payload, caller::invocation};
@@ -35,16 +36,16 @@ pub(crate) async fn put(
     };
     let (_, id) = LockInfo::parse(&body.bytes).map_err(|why| not_a_lock(&why))?;
     let info = String::from_utf8(body.bytes.to_vec()).map_err(|why| not_a_lock(&why))?;
-    request.service.bucket(state.bucket()).await?;
-    let acquire = Acquire {
+    let wanted = LockRequest {
         id,
         info,
         facet: Facet::File,
         caller: request.caller.clone(),
     };
-    match request.service.acquire(state, &acquire).await? {
-        Acquired::Granted { .. } => {
+    match request.service.acquire(state, &wanted).await? {
+        Locking::Granted(grant) => {
             let mut response = empty(StatusCode::OK);
+            response.extensions_mut().insert(grant);
             set(&mut response, "etag", &quoted(&hex::encode(body.md5)));
             if let Some(checksum) = &body.checksum {
                 set(
@@ -55,18 +56,20 @@ pub(crate) async fn put(
             }
             Ok(response)
         }
-        Acquired::Refused { held } => Err(refused(state, &held)),
+        Locking::Refused { held } => Err(refused(state, &held)),
     }
 }
 
 fn refused(state: &Address, held: &Lock) -> Error {
-    let message = format!(
-        "At least one of the pre-conditions you specified did not hold: {state} is locked by {}. Wait for it \
-         (-lock-timeout), or if its holder is gone for good, terraform force-unlock {}",
-        describe(held),
-        held.id
-    );
-    Error::because(Code::PreconditionFailed, message).with("Condition", "If-None-Match")
+    let (by, id) = (described(held), &held.id);
+    let message = match held.is_freeze() {
+        true => format!("{state} is frozen by {by}. An operator thaws it: tidelock thaw {state}"),
+        false => format!(
+            "At least one of the pre-conditions you specified did not hold: {state} is locked by {by}. Wait for it \
+             (-lock-timeout), or if its holder is gone for good, terraform force-unlock {id}"
+        ),
+    };
+    Error::because(Code::PreconditionFailed, visible(&message)).with("Condition", "If-None-Match")
 }
 
 /// The lock as a version of an object, and its bytes: the info as it was written through this door.
@@ -91,7 +94,7 @@ pub(crate) async fn find(
             marker: None,
         },
     };
-    match request.service.look(state, request.caller).await? {
+    match request.service.look(state, request.caller, &Facet::File).await? {
         Some(lock) if none_but_null.is_none() => Ok(view(&lock)),
         _ => Err(absent().into()),
     }
@@ -142,10 +145,11 @@ pub(crate) async fn delete(
     let mut release = Release {
         id: None,
         facet: Facet::File,
+        caller: request.caller.clone(),
         invocation: invocation(request.headers),
     };
     if *precondition != Precondition::default() {
-        let held = request.service.lock(state).await?;
+        let held = request.service.held(state, request.caller, &Facet::File).await?;
         let held = held.ok_or_else(|| ServiceError::NoSuchKey {
             address: file.clone(),
             marker: None,
@@ -154,6 +158,7 @@ pub(crate) async fn delete(
         release.id = Some(held.id);
     }
     match request.service.release(state, &release).await? {
+        Released::Refused { held } if held.is_freeze() => Err(refused(state, &held)),
         Released::Refused { .. } => Err(Error::precondition("If-Match")),
         Released::Free | Released::FacetOff | Released::NotHeld => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! PutObject, and what an answer to a write says of the version that was written.
 
 use http::{Response, StatusCode};
+use tidelock_core::decide::Claim;
 use tidelock_core::{Version, Versioning, limits::PART_NUMBER_MAX};
 use tidelock_service::NewBody;
 
@@ -35,7 +36,7 @@ pub(crate) async fn put(request: &Request<'_>, body: payload::Body) -> Result<Re
         md5: body.md5,
         content,
         precondition: conditions::for_write(request.headers)?,
-        lock_id: None,
+        claim: Claim::Caller,
     };
     let version = request.service.put(&address, new, request.caller).await?;
     let mut response = empty(StatusCode::OK);

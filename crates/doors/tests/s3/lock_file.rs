@@ -46,6 +46,19 @@ async fn one_id_holds_and_the_other_is_told_who() {
 }
 
 #[tokio::test]
+async fn what_a_holder_says_of_itself_cannot_make_the_refusal_of_others_unreadable() {
+    let server = Server::with_versions("tfstate").await;
+    let odd = info("one").replace("ann@ci", "ann\\u001b[31m");
+    server.put("/tfstate/app.tflock").body(odd).ok().await;
+    let refused = take(&server, "two").refused(412, "PreconditionFailed").await;
+    assert!(
+        refused.text().contains("ann\\u001b[31m") && !refused.text().contains("&#x1b;"),
+        "{}",
+        refused.text()
+    );
+}
+
+#[tokio::test]
 async fn an_unconditional_put_does_not_break_a_lock() {
     let server = Server::with_bucket("tfstate").await;
     take(&server, "one").ok().await;

@@ -11,11 +11,11 @@ use std::sync::{
 use bytes::Bytes;
 use md5::{Digest, Md5};
 use tidelock_core::{
-    Address, Caller, Content, Facet, LockId, Time,
-    decide::{Acquire, Precondition, Release},
+    Address, Caller, Content, Facet, Lock, LockId, Time,
+    decide::{Claim, Precondition, Release},
 };
 use tidelock_engine::MemoryEngine;
-use tidelock_service::{NewBody, Service, World};
+use tidelock_service::{LockRequest, NewBody, Service, World};
 
 impl FakeWorld {
     pub fn pass(&self, ms: i64) {
@@ -67,7 +67,7 @@ pub fn body(bytes: impl Into<Bytes>) -> NewBody {
         bytes,
         content: Content::default(),
         precondition: Precondition::default(),
-        lock_id: None,
+        claim: Claim::Caller,
     }
 }
 
@@ -78,8 +78,8 @@ pub fn caller(name: &str) -> Caller {
     }
 }
 
-pub fn acquire(id: &str, facet: Facet) -> Acquire {
-    Acquire {
+pub fn acquire(id: &str, facet: Facet) -> LockRequest {
+    LockRequest {
         id: LockId::try_from(id).unwrap(),
         info: format!(r#"{{"ID":"{id}"}}"#),
         facet,
@@ -91,6 +91,15 @@ pub fn release(id: &str, facet: Facet) -> Release {
     Release {
         id: Some(LockId::try_from(id).unwrap()),
         facet,
+        caller: caller(id),
         invocation: None,
     }
+}
+
+/// The lock of an address, whoever holds it.
+pub async fn held(service: &Service, address: &Address) -> Option<Lock> {
+    service
+        .held(address, &Caller::default(), &Facet::File)
+        .await
+        .unwrap()
 }

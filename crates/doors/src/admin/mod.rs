@@ -1,0 +1,157 @@
+//! The door of operators: `/admin/…` with HTTP basic authentication, JSON in and out.
+//!
+//! What `tidelock`'s own commands ask for, and any script may. The first word of the path says what it is about, the
+//! rest names one of these: a run's ID, a state's address. A refusal is `{"error": "…"}` with a fitting status.
+
+mod operator;
+mod quarantine;
+mod request;
+mod runs;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode, header, request::Parts};
+use serde::Serialize;
+use tidelock_core::Caller;
+use tidelock_service::{Error, Service};
+
+use crate::{DoorBody, Trace, full};
+use request::Request;
+
+const PREFIX: &str = "/admin/";
+
+/// Whether a path is one of this door.
+pub(crate) fn is_path(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+/// What a request asks for is one line here.
+async fn answer(request: &Request<'_>) -> Result<Response<DoorBody>, Refusal> {
+    let (method, what, one) = (&request.method, request.what.as_str(), request.names_one());
+    match (method, what, one) {
+        (&Method::GET, "locks", false) => operator::list(request).await,
+        (&Method::GET, "locks", true) => operator::show(request).await,
+        (&Method::POST, "unlock", true) => operator::unlock(request).await,
+        (&Method::POST, "allow", true) => operator::allow(request).await,
+        (&Method::POST, "freeze", true) => operator::freeze(request).await,
+        (&Method::POST, "thaw", true) => operator::thaw(request).await,
+        (&Method::GET, "quarantine", true) => quarantine::show(request).await,
+        (&Method::POST, "adopt", true) => quarantine::adopt(request).await,
+        (&Method::POST, "discard", true) => quarantine::discard(request).await,
+        (&Method::PUT, "runs", true) => runs::begin_or_renew(request).await,
+        (&Method::DELETE, "runs", true) => runs::end(request).await,
+        _ => Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            format!(
+                "there is no {method} {PREFIX}{what}{}",
+                if one { "/…" } else { "" }
+            ),
+        )),
+    }
+}
+
+/// Answers a request of a known caller.
+pub(crate) async fn handle<B>(
+    service: &Arc<Service>,
+    caller: Caller,
+    parts: Parts,
+    body: B,
+) -> Response<DoorBody>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut trace = Trace {
+        door: "admin",
+        caller: caller.principal.clone(),
+        address: parts.uri.path().to_owned(),
+        ..Trace::default()
+    };
+    let answered = async {
+        let request = Request::read(service, caller, parts, body).await?;
+        trace.operation = format!("{} {}", request.method, request.what);
+        trace.address.clone_from(&request.name);
+        answer(&request).await
+    };
+    let mut response = answered.await.unwrap_or_else(Refusal::answer);
+    if !response.status().is_success() {
+        trace.code = response.status().as_str().to_owned();
+    }
+    response.extensions_mut().insert(trace);
+    response
+}
+
+/// Answers who has not shown a good key.
+pub(crate) fn unauthorized() -> Response<DoorBody> {
+    let message = "sign in with an access key id and its secret (see `tidelock env`)";
+    let mut response = Refusal::new(StatusCode::UNAUTHORIZED, message).answer();
+    let challenge = header::HeaderValue::from_static("Basic realm=\"tidelock\", charset=\"UTF-8\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response.extensions_mut().insert(Trace {
+        door: "admin",
+        code: "401".to_owned(),
+        ..Trace::default()
+    });
+    response
+}
+
+/// Why a request was refused: one sentence, and a status.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    message: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
+        Refusal {
+            status,
+            message: message.into(),
+        }
+    }
+
+    fn answer(self) -> Response<DoorBody> {
+        let mut response = json(&serde_json::json!({ "error": self.message }));
+        *response.status_mut() = self.status;
+        response
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        let status = match &error {
+            Error::NoSuchBucket(_)
+            | Error::NoSuchKey { .. }
+            | Error::NoSuchVersion { .. }
+            | Error::NoSuchUpload(_)
+            | Error::NoSuchTable(_) => StatusCode::NOT_FOUND,
+            Error::LockFile(_)
+            | Error::InvalidPart(_)
+            | Error::InvalidPartOrder
+            | Error::PartTooSmall { .. }
+            | Error::BadDigest(_) => StatusCode::BAD_REQUEST,
+            Error::BucketExists(_)
+            | Error::BucketNotEmpty(_)
+            | Error::TableExists(_)
+            | Error::State { .. }
+            | Error::Occupied => StatusCode::CONFLICT,
+            Error::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
+            Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Engine(fault) => {
+                tracing::error!(%fault, "the engine failed");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        Refusal::new(status, error.to_string())
+    }
+}
+
+/// An answer of 200 with `value`.
+fn json(value: &impl Serialize) -> Response<DoorBody> {
+    let text = serde_json::to_vec(value).expect("answers have string keys and no failing Serialize");
+    let mut response = Response::new(full(text));
+    let kind = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
