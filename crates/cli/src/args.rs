@@ -1,8 +1,16 @@
 //! The command line: what can be said, and the help that explains it.
 
-use std::path::PathBuf;
+mod operator;
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::duration;
+pub(crate) use operator::{
+    Address, Allow, Freeze, Locks, Rescue, RescueChange, RescueCommand, RescueDiff, RescueShow, Server,
+    Unlock,
+};
 
 /// The S3 + DynamoDB state backend of Terraform as one binary.
 #[derive(Parser)]
@@ -28,6 +36,27 @@ pub(crate) enum Command {
     /// Write an AWS profile that points a backend at the running server, and nothing else
     #[command(after_help = PROFILE_HELP)]
     Profile(Profile),
+    /// Run a command whose locks end with it, however it ends
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+    /// Show who holds locks, who waits for them, and what to do about it
+    #[command(after_help = operator::LOCKS_HELP)]
+    Locks(Locks),
+    /// Free a lock whose holder is gone; what it still writes is refused
+    #[command(after_help = operator::UNLOCK_HELP)]
+    Unlock(Unlock),
+    /// Permit one write that goes back in the state's history, or replaces it by another
+    #[command(after_help = operator::ALLOW_HELP)]
+    Allow(Allow),
+    /// Lock a state for people: nobody writes it until it is thawed
+    #[command(after_help = operator::FREEZE_HELP)]
+    Freeze(Freeze),
+    /// End a freeze
+    #[command(after_help = operator::THAW_HELP)]
+    Thaw(Address),
+    /// Look at refused state writes, make one current, or drop it
+    #[command(after_help = operator::RESCUE_HELP, subcommand_required = true, arg_required_else_help = true)]
+    Rescue(Rescue),
     /// Show a race of two `terraform apply` for one state, on a temporary server
     #[command(after_help = DEMO_HELP)]
     Demo(Demo),
@@ -78,6 +107,24 @@ pub(crate) struct Profile {
 }
 
 #[derive(Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The AWS profile that names the server and the key, as `tidelock profile` writes it
+    #[arg(long, env = "TIDELOCK_PROFILE", value_name = "NAME", hide_env_values = true)]
+    pub(crate) profile: Option<String>,
+    /// How long the locks outlast this machine if it dies, such as 90s, 5m, 2h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub(crate) lease: Duration,
+    /// Words to show with the locks beside the run's ID and the CI job's link
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) token: Option<String>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Args)]
 pub(crate) struct Demo {
     /// The program to race, instead of `terraform` or else `tofu` from PATH
     #[arg(long, env = "TIDELOCK_TERRAFORM", value_name = "PATH", hide_env_values = true)]
@@ -90,7 +137,7 @@ pub(crate) struct Place {
     /// The data directory [default: ./tidelock-data]
     #[arg(long, env = "TIDELOCK_DATA", value_name = "DIR", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
-    /// A TOML file with `data`, `listen`, `log_format`; flags and variables come before it
+    /// A TOML file with `data`, `listen`, `log_format`, `plans`, `stale`, `stale_after`; flags and variables come before it
     #[arg(long, env = "TIDELOCK_CONFIG", value_name = "FILE", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
 }
@@ -112,15 +159,21 @@ Exit status:
   1  failed; the message says why
   2  wrong arguments or configuration
   3  the data directory cannot be used: in use by another server, of another format, not ours
-  4  no server is running on that data directory
+  4  no server is running on that data directory, or none answers where it was named
   5  the profile is there already and was not written by tidelock
-  6  neither Terraform nor OpenTofu was found, or it is too old";
+  6  neither Terraform nor OpenTofu was found, or it is too old
+  7  the state is locked, or what was named is not there (any more)";
 
 const SERVE_HELP: &str = "\
 Examples:
   tidelock serve
   tidelock serve --data /var/lib/tidelock --listen 127.0.0.1:9470 --log-format json
   TIDELOCK_DATA=/var/lib/tidelock tidelock serve
+
+In the file of --config, and only there:
+  plans = \"shared\"      plans do not wait for plans; \"exclusive\": they do, as on AWS
+  stale = \"report\"      a lock whose holder is silent stays; \"remove\": the next caller takes it over
+  stale_after = \"2h\"    how long a holder is silent before its lock counts as stale
 
 The first start makes the data directory, credentials, a root key, the bucket `tfstate` and the table
 `terraform-locks`. SIGTERM or Ctrl-C finishes the requests in flight and stops; a second one stops at once.";
@@ -140,6 +193,22 @@ Examples:
 
 Then, in the backend block: profile = \"tidelock\". The provider \"aws\" keeps its own account.
 The files are ~/.aws/config and ~/.aws/credentials, or those of AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE.";
+
+const RUN_HELP: &str = "\
+Examples:
+  tidelock run -- terraform apply -auto-approve
+  tidelock run --lease 5m --token nightly -- make deploy
+  tidelock run --profile tidelock -- terraform apply
+
+Locks that COMMAND takes are freed when it ends, and when the lease ends because this machine died. Whoever then
+still writes is refused. Nothing has to be set up: COMMAND inherits TF_APPEND_USER_AGENT and AWS_SDK_UA_APP_ID, which
+Terraform, OpenTofu and AWS clients send along. For backend \"http\" set TF_HTTP_USERNAME and TF_HTTP_PASSWORD
+to the access key and its secret before, and not in the backend block.
+
+The server is that of --profile or --data, else that of AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+
+Exit status: that of COMMAND, or 128 and the number of the signal that ended it; 126 when COMMAND cannot be run, 127
+when there is none; 1, 2, 4 as `tidelock --help` says, when the run could not begin and COMMAND was not started.";
 
 const DEMO_HELP: &str = "\
 Examples:

@@ -8,7 +8,11 @@ use crate::exit::Failure;
 
 pub(crate) mod demo;
 pub(crate) mod env;
+pub(crate) mod grip;
+pub(crate) mod locks;
 pub(crate) mod profile;
+pub(crate) mod rescue;
+pub(crate) mod run;
 pub(crate) mod serve;
 
 /// What a command prints under `--json`.

@@ -3,11 +3,14 @@
 //! clap has merged the first two when it hands over `Place` and `Serve`.
 
 use std::{
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
+use jiff::SignedDuration;
 use serde::Deserialize;
+use tidelock_core::limits::STALE_AFTER_MS;
+use tidelock_service::{Plans, Stale};
 
 use crate::{
     args::{LogFormat, Place, Serve},
@@ -25,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) listen: String,
     pub(crate) log_format: LogFormat,
+    pub(crate) locks: tidelock_service::Settings,
 }
 
 #[derive(Default, Deserialize)]
@@ -33,6 +37,9 @@ struct File {
     data: Option<PathBuf>,
     listen: Option<String>,
     log_format: Option<LogFormat>,
+    plans: Option<Plans>,
+    stale: Option<Stale>,
+    stale_after: Option<SignedDuration>,
 }
 
 /// Everything `serve` needs to know.
@@ -45,7 +52,20 @@ pub(crate) fn settings(serve: Serve) -> Result<Settings, Failure> {
             .or(file.listen)
             .unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
         log_format: serve.log_format.or(file.log_format).unwrap_or(LogFormat::Human),
+        locks: tidelock_service::Settings {
+            plans: file.plans.unwrap_or_default(),
+            stale: file.stale.unwrap_or_default(),
+            stale_after_ms: stale_after_ms(file.stale_after)?,
+        },
     })
+}
+
+fn stale_after_ms(given: Option<SignedDuration>) -> Result<i64, Failure> {
+    let Some(given) = given else {
+        return Ok(STALE_AFTER_MS);
+    };
+    let ms = i64::try_from(given.as_millis()).ok().filter(|ms| *ms > 0);
+    ms.ok_or_else(|| Failure::new(Status::Usage, "stale_after must be a time such as 2h, 90m or 45s"))
 }
 
 /// The data directory that `env` and `profile` look into.
@@ -58,6 +78,29 @@ pub(crate) fn data_directory(place: Place) -> Result<PathBuf, Failure> {
 fn chosen_data(given: Option<PathBuf>, file: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let data = given.or(file).unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
     Ok(std::path::absolute(data)?)
+}
+
+/// The two files that AWS's tools read their profiles from: configuration, and credentials.
+pub(crate) fn aws_files() -> Result<[PathBuf; 2], Failure> {
+    Ok([
+        aws_file("AWS_CONFIG_FILE", "config")?,
+        aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")?,
+    ])
+}
+
+/// The file that AWS's tools would read: the variable's, else the one in the home directory.
+fn aws_file(variable: &str, name: &str) -> Result<PathBuf, Failure> {
+    if let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()) {
+        return Ok(path.into());
+    }
+    let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let home = home.ok_or_else(|| {
+        Failure::new(
+            Status::Usage,
+            format!("no home directory: set HOME or {variable}"),
+        )
+    })?;
+    Ok(home.join(".aws").join(name))
 }
 
 fn read(path: Option<&Path>) -> Result<File, Failure> {
@@ -119,6 +162,52 @@ mod tests {
             ("127.0.0.1:2", LogFormat::Json)
         );
         assert_eq!(settings(serve(None)).unwrap().listen, DEFAULT_LISTEN);
+    }
+
+    #[test]
+    fn the_file_says_what_becomes_of_locks() {
+        let locks = |text: &str| {
+            let (_dir, path) = written(text);
+            settings(serve(Some(path))).map(|settings| settings.locks)
+        };
+        let default = locks("").unwrap();
+        assert_eq!(default, tidelock_service::Settings::default());
+        let given = locks("plans = 'exclusive'\nstale = 'remove'\nstale_after = '90m'\n").unwrap();
+        let expected = tidelock_service::Settings {
+            plans: Plans::Exclusive,
+            stale: Stale::Remove,
+            stale_after_ms: 90 * 60 * 1_000,
+        };
+        assert_eq!(given, expected);
+        assert_eq!(locks("plans = 'shared'\nstale = 'report'\n").unwrap(), default);
+        for (text, ms) in [("45s", 45_000), ("1h 30m", 5_400_000), ("PT2H", 7_200_000)] {
+            let given = locks(&format!("stale_after = '{text}'")).unwrap();
+            assert_eq!(given.stale_after_ms, ms, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_file_cannot_say_about_locks_is_refused() {
+        for text in [
+            "plans = 'both'",
+            "stale = 'Remove'",
+            "stale = true",
+            "stale_after = 7200",
+            "stale_after = ''",
+            "stale_after = '2'",
+            "stale_after = '0s'",
+            "stale_after = '-1h'",
+            "stale_after = '1d'",
+            "stale_after = '1 month'",
+            "stale_after = '9999999999999h'",
+        ] {
+            let (_dir, path) = written(text);
+            let failure = settings(serve(Some(path))).unwrap_err();
+            assert_eq!(failure.status, Status::Usage, "{text}");
+            let message = failure.error.to_string();
+            let key = text.split(' ').next().unwrap();
+            assert!(message.contains(key), "{text}: {message}");
+        }
     }
 
     #[test]

@@ -11,6 +11,11 @@ pub(crate) enum Status {
     NotRunning = 4,
     NotOurs = 5,
     NoTerraform = 6,
+    Refused = 7,
+    /// Of `tidelock run` alone, and shells' own: the command cannot be run.
+    CannotRun = 126,
+    /// The same: there is no such command.
+    NoCommand = 127,
 }
 
 /// How a command ends when it does not succeed.

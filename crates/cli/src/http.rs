@@ -1,6 +1,13 @@
 //! The HTTP/1.1 server: accepts, bounds what a client may hold, and stops without dropping an answer.
 
-use std::{convert::Infallible, error::Error, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use hyper::{
     Request, Response,
@@ -13,6 +20,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use tidelock_core::limits;
+use tidelock_service::Grant;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -38,18 +46,30 @@ where
             accepted = accept(&listener, &seats) => accepted,
         };
         let handler = handler.clone();
+        let untold = LastGrant::default();
+        let told = untold.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let (head, body) = request.into_parts();
             let (body, unread) = RequestBody::new(body);
             let answer = handler(Request::from_parts(head, body), peer);
-            async move { Ok::<_, Infallible>(unread.announce(answer.await)) }
+            // Whoever asks for more has read the answer before.
+            told.set(None);
+            let told = told.clone();
+            async move {
+                let mut answer = unread.announce(answer.await);
+                told.set(answer.extensions_mut().remove());
+                Ok::<_, Infallible>(answer)
+            }
         });
-        let connection =
-            graceful.watch(protocol().serve_connection(TokioIo::new(Lingering::new(stream)), service));
+        let (stream, reset) = Lingering::new(stream);
+        let connection = graceful.watch(protocol().serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // A client that breaks off or talks nonsense is its own affair; hyper has answered what can be answered.
             if let Err(fault) = connection.await {
                 tracing::debug!(%peer, %fault, "connection ended early");
+            }
+            if reset.is_true() {
+                untold.lost();
             }
             drop(seat);
         });
@@ -63,6 +83,32 @@ where
             waited_ms = limits::STOP_WAIT_MS,
             "requests still in flight were cut off"
         );
+    }
+}
+
+/// The lock that the last answer on a connection has granted, and when.
+#[derive(Clone, Default)]
+struct LastGrant(Arc<Mutex<Option<(Grant, Instant)>>>);
+
+impl LastGrant {
+    fn set(&self, grant: Option<Grant>) {
+        *self.slot() = grant.map(|grant| (grant, Instant::now()));
+    }
+
+    /// The connection broke: if that was before the answer can have been read, the lock is nobody's.
+    fn lost(&self) {
+        let soon = Duration::from_millis(limits::GRANT_LOST_MS);
+        if let Some((grant, _)) = self.slot().take().filter(|(_, at)| at.elapsed() < soon) {
+            tracing::info!(
+                ?grant,
+                "the client did not read the answer: the lock is taken back"
+            );
+            grant.lost();
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<(Grant, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,11 +25,41 @@ use tokio::{
 pub(crate) struct Lingering {
     stream: TcpStream,
     until: Option<Pin<Box<Sleep>>>,
+    reset: WasReset,
+}
+
+/// Whether the peer has reset the connection, as a kernel does for a process that ended with an answer unread. hyper
+/// takes that for an ordinary end when it happens between two requests.
+#[derive(Clone, Default)]
+pub(crate) struct WasReset(Arc<AtomicBool>);
+
+impl WasReset {
+    pub(crate) fn is_true(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(fault)) = &polled
+            && matches!(
+                fault.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted
+            )
+        {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        polled
+    }
 }
 
 impl Lingering {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, until: None }
+    pub(crate) fn new(stream: TcpStream) -> (Self, WasReset) {
+        let reset = WasReset::default();
+        let lingering = Self {
+            stream,
+            until: None,
+            reset: reset.clone(),
+        };
+        (lingering, reset)
     }
 }
 
@@ -35,13 +69,15 @@ impl AsyncRead for Lingering {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.reset.note(polled)
     }
 }
 
 impl AsyncWrite for Lingering {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.reset.note(polled)
     }
 
     fn poll_write_vectored(
@@ -49,7 +85,8 @@ impl AsyncWrite for Lingering {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.reset.note(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -61,7 +98,7 @@ impl AsyncWrite for Lingering {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, until } = &mut *self;
+        let Self { stream, until, reset } = &mut *self;
         if until.is_none() {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
         }
@@ -72,10 +109,9 @@ impl AsyncWrite for Lingering {
                 return Poll::Ready(Ok(()));
             }
             let mut unread = ReadBuf::new(&mut piece);
+            let polled = Pin::new(&mut *stream).poll_read(cx, &mut unread);
             // Whatever is wrong with the connection now, there is nobody left to tell.
-            if ready!(Pin::new(&mut *stream).poll_read(cx, &mut unread)).is_err()
-                || unread.filled().is_empty()
-            {
+            if ready!(reset.note(polled)).is_err() || unread.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
         }

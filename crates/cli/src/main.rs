@@ -1,15 +1,18 @@
 //! `tidelock`: arguments in, exit status out; what lies between is one module a command.
 
+mod admin;
 mod args;
+mod ask;
 mod commands;
 mod config;
 mod credentials;
 mod data_dir;
+mod duration;
 mod exit;
 mod http;
 mod linger;
 mod log;
-
+mod open_files;
 mod running;
 mod server;
 mod shell;
@@ -31,8 +34,9 @@ use crate::{
 
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
-    let Err(failure) = run(command) else {
-        return ExitCode::SUCCESS;
+    let failure = match run(command) {
+        Ok(code) => return code,
+        Err(failure) => failure,
     };
     if !failure.is_closed_pipe() {
         // Where standard error is gone, the status still tells.
@@ -41,12 +45,20 @@ fn main() -> ExitCode {
     ExitCode::from(failure.status as u8)
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run(command: Command) -> Result<ExitCode, Failure> {
     let (out, err) = (&mut anstream::stdout(), &mut anstream::stderr());
     match command {
         Command::Serve(arguments) => commands::serve::run(arguments, out),
         Command::Env(arguments) => commands::env::run(arguments, out, err),
         Command::Profile(arguments) => commands::profile::run(arguments, out),
+        Command::Run(arguments) => return commands::run::run(arguments, err),
+        Command::Locks(arguments) => commands::locks::run(arguments, out),
+        Command::Unlock(arguments) => commands::grip::unlock(arguments, out, err),
+        Command::Allow(arguments) => commands::grip::allow(arguments, out),
+        Command::Freeze(arguments) => commands::grip::freeze(arguments, out),
+        Command::Thaw(arguments) => commands::grip::thaw(arguments, out),
+        Command::Rescue(arguments) => return commands::rescue::run(arguments, out, err),
         Command::Demo(arguments) => commands::demo::run(arguments, out),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

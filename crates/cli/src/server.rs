@@ -42,6 +42,7 @@ pub(crate) struct Server {
     address: SocketAddr,
     credentials: Credentials,
     first_start: bool,
+    service: Arc<Service>,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
     engine: Arc<EmbeddedEngine>,
@@ -49,16 +50,21 @@ pub(crate) struct Server {
 
 impl Server {
     /// Opens the data directory, makes what a first start must make, and answers on `listen`.
-    pub(crate) async fn start(data: DataDir, listen: &str) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        data: DataDir,
+        listen: &str,
+        locks: service::Settings,
+    ) -> Result<Self, Failure> {
         let engine = open(&data).await?;
-        let service = Arc::new(Service::new(engine.clone(), Arc::new(Machine)));
+        let service = Service::new(engine.clone(), Arc::new(Machine)).with_settings(locks);
+        let service = Arc::new(service);
         service.recover().await.map_err(store_failed)?;
         let (credentials, first_start) = match data.credentials()? {
             Some(credentials) => (credentials, false),
             None => (make_first(&data, &service).await?, true),
         };
         data.check_root_key()?;
-        let doors = Arc::new(Doors::new(service, keyring(&credentials)));
+        let doors = Arc::new(Doors::new(service.clone(), keyring(&credentials)));
         let listener = listen_on(listen).await?;
         let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
@@ -72,6 +78,7 @@ impl Server {
             address,
             credentials,
             first_start,
+            service,
             stop,
             accepting,
             engine,
@@ -85,6 +92,7 @@ impl Server {
         // Whoever asks from here on must not be sent to a server that is going away.
         let removed = self.data.remove_endpoint();
         self.stop.send_replace(true);
+        self.service.stop_waiting();
         self.accepting.await.context("the accepting task failed")?;
         self.engine.close().await;
         Ok(removed.context("the endpoint file cannot be removed")?)

@@ -61,6 +61,22 @@ pub fn value<'a>(text: &'a str, header: &str, key: &str) -> Option<&'a str> {
     None
 }
 
+/// The value of `key` below the nested value `outer` of the first section named `header`.
+pub fn nested_value<'a>(text: &'a str, header: &str, outer: &str, key: &str) -> Option<&'a str> {
+    let (mut inside, mut below) = (false, false);
+    for line in text.lines() {
+        if let Some(found) = header_of(line) {
+            inside = found == header;
+        } else if !line.starts_with([' ', '\t']) {
+            below = inside && key_of(line) == Some(outer);
+        } else if below && key_of(line.trim_start()) == Some(key) {
+            let value = line.split_once('=').map(|(_, value)| value.trim());
+            return value.filter(|value| !value.is_empty());
+        }
+    }
+    None
+}
+
 /// `text` with `wanted` in it, and what that took. Everything outside the section stays as it is, byte for byte,
 /// and so do keys inside it that `wanted` does not name.
 ///

@@ -132,6 +132,43 @@ pub enum ProfileError {
     },
 }
 
+/// Where a profile sends a backend, and with which key. Has no `Debug`: the secret must not reach a log.
+pub struct Found {
+    /// Such as `http://127.0.0.1:9470`.
+    pub endpoint: String,
+    /// The access key id.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: String,
+}
+
+/// Reads the profile `name`, whoever wrote it: its endpoint for S3, and a key that lasts. `None` where one is missing.
+///
+/// # Errors
+/// When a file is there and cannot be read.
+pub fn find(name: &str, config: &Path, credentials: &Path) -> Result<Option<Found>, ProfileError> {
+    let (config, credentials) = (
+        read(config)?.unwrap_or_default(),
+        read(credentials)?.unwrap_or_default(),
+    );
+    let header = header(name);
+    let services = ini::value(&config, &header, "services").map(|services| format!("services {services}"));
+    let of_service =
+        services.and_then(|services| ini::nested_value(&config, &services, "s3", "endpoint_url"));
+    let endpoint = of_service.or_else(|| ini::value(&config, &header, "endpoint_url"));
+    let key = |key: &str| ini::value(&credentials, name, key).or_else(|| ini::value(&config, &header, key));
+    let (Some(endpoint), Some(id), Some(secret)) =
+        (endpoint, key("aws_access_key_id"), key("aws_secret_access_key"))
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Found {
+        endpoint: endpoint.to_owned(),
+        access_key_id: id.to_owned(),
+        secret_access_key: secret.to_owned(),
+    }))
+}
+
 /// Reads both files and works out what must change in them; changes nothing.
 ///
 /// # Errors
@@ -187,14 +224,18 @@ fn credentials_section(wanted: &Wanted<'_>) -> Section {
     }
 }
 
-fn profile_section(wanted: &Wanted<'_>) -> Section {
-    let header = match wanted.name {
+/// What the config file calls a profile.
+fn header(name: &str) -> String {
+    match name {
         "default" => "default".to_owned(),
         name => format!("profile {name}"),
-    };
+    }
+}
+
+fn profile_section(wanted: &Wanted<'_>) -> Section {
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     Section {
-        header,
+        header: header(wanted.name),
         entries: vec![pair("region", REGION), pair("services", wanted.name)],
     }
 }

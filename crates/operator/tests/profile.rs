@@ -267,3 +267,80 @@ fn a_value_is_read_from_its_own_section() {
         (None, None)
     );
 }
+
+#[test]
+fn what_was_written_is_found_again() {
+    let home = Home::new();
+    profile::apply(&profile::inspect(&home.wanted()).unwrap()).unwrap();
+    let found = profile::find("tidelock", &home.config, &home.credentials)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        [found.endpoint, found.access_key_id, found.secret_access_key],
+        ["http://127.0.0.1:9470", "AKIAEXAMPLE", "very-secret"]
+    );
+}
+
+#[test]
+fn a_profile_is_found_in_each_of_the_forms_that_awss_tools_read() {
+    let keys = "aws_access_key_id = A\naws_secret_access_key = B\n";
+    let other = "[services other]\ns3 =\n  endpoint_url = http://other:1\n";
+    for (config, credentials) in [
+        ("[profile x]\nendpoint_url = http://h:1\n", format!("[x]\n{keys}")),
+        (
+            &format!("[profile x]\nendpoint_url = http://h:1\n{keys}"),
+            String::new(),
+        ),
+        (
+            "[profile x]\nservices = s\nendpoint_url = http://all:1\n[services s]\nsts =\n  endpoint_url = http://sts:1\n\
+             s3 =\n  max_attempts = 3\n  endpoint_url = http://h:1\n",
+            format!("[x]\n{keys}"),
+        ),
+    ] {
+        let home = Home::with(&format!("{other}{config}{other}"), &credentials);
+        let found = profile::find("x", &home.config, &home.credentials)
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            [found.endpoint, found.access_key_id],
+            ["http://h:1", "A"],
+            "{config}"
+        );
+    }
+}
+
+#[test]
+fn a_profile_that_lacks_endpoint_or_key_is_none() {
+    let key = "[x]\naws_access_key_id = A\naws_secret_access_key = B\n";
+    for (config, credentials) in [
+        ("", ""),
+        ("[profile x]\nregion = r\n", key),
+        ("[profile y]\nendpoint_url = http://h:1\n", key),
+        (
+            "[profile x]\nservices = s\n[services s]\nsts =\n  endpoint_url = http://h:1\n",
+            key,
+        ),
+        (
+            "[profile x]\nendpoint_url = http://h:1\n",
+            "[x]\naws_access_key_id = A\n",
+        ),
+        (
+            "[profile x]\nendpoint_url = http://h:1\n",
+            "[y]\naws_access_key_id = A\naws_secret_access_key = B\n",
+        ),
+    ] {
+        let home = Home::with(config, credentials);
+        assert!(
+            profile::find("x", &home.config, &home.credentials)
+                .unwrap()
+                .is_none(),
+            "{config}"
+        );
+    }
+    let home = Home::new();
+    assert!(
+        profile::find("x", &home.config, &home.credentials)
+            .unwrap()
+            .is_none()
+    );
+}

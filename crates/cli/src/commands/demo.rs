@@ -6,6 +6,7 @@ mod terraform;
 
 use std::{io::Write, path::Path};
 
+use tidelock_service::Settings;
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: args::Demo, out: &mut (dyn Write + Send)) -> Result
 async fn tell(arguments: args::Demo, directory: &Path, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     let terraform = Terraform::find(arguments.terraform, directory).await?;
     let data = DataDir::prepare(directory.join("data"), &mut Vec::new())?;
-    let server = Server::start(data, LISTEN).await?;
+    let server = Server::start(data, LISTEN, Settings::default()).await?;
     let told = story::tell(&terraform, &server, directory, out).await;
     server.stop().await?;
     told

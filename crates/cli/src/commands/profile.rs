@@ -1,6 +1,6 @@
 //! `tidelock profile`: shows the plan for the user's AWS files, and carries it out.
 
-use std::{env, io::Write, path::PathBuf};
+use std::io::Write;
 
 use serde_json::json;
 use tidelock_operator::{
@@ -17,10 +17,7 @@ use crate::{
 /// Plans, prints, and applies unless it is a dry run.
 pub(crate) fn run(arguments: args::Profile, out: &mut dyn Write) -> Result<(), Failure> {
     let running = Running::find(config::data_directory(arguments.place)?)?;
-    let (config, credentials) = (
-        aws_file("AWS_CONFIG_FILE", "config")?,
-        aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")?,
-    );
+    let [config, credentials] = config::aws_files()?;
     let plan = profile::inspect(&Wanted {
         name: &arguments.name,
         endpoint: &running.endpoint,
@@ -63,21 +60,6 @@ impl From<ProfileError> for Failure {
             error: error.into(),
         }
     }
-}
-
-/// The file that AWS's tools would read: the variable's, else the one in the home directory.
-fn aws_file(variable: &str, name: &str) -> Result<PathBuf, Failure> {
-    if let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()) {
-        return Ok(path.into());
-    }
-    let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
-    let home = home.ok_or_else(|| {
-        Failure::new(
-            Status::Usage,
-            format!("no home directory: set HOME or {variable}"),
-        )
-    })?;
-    Ok(home.join(".aws").join(name))
 }
 
 fn print(plan: &Plan, dry_run: bool, out: &mut dyn Write) -> std::io::Result<()> {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tokio::runtime::Runtime;
 
 use crate::{
-    args, config, config::Settings, data_dir::DataDir, exit::Failure, log, server::Server, shell,
+    args, config, config::Settings, data_dir::DataDir, exit::Failure, log, open_files, server::Server, shell,
     signals::Signals,
 };
 
@@ -30,13 +30,14 @@ pub(crate) fn run(arguments: args::Serve, out: &mut (dyn Write + Send)) -> Resul
 
 async fn serve(settings: Settings, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
+    open_files::raise();
     let mut notes = Vec::new();
     let data = DataDir::prepare(settings.data, &mut notes)?;
     data.tighten_secrets(&mut notes)?;
     for note in notes {
         tracing::warn!("{note}");
     }
-    let server = Server::start(data, &settings.listen).await?;
+    let server = Server::start(data, &settings.listen, settings.locks).await?;
     if !server.address().ip().is_loopback() {
         tracing::warn!(
             address = %server.address(),

@@ -1,0 +1,354 @@
+//! A client of the server's admin door, for the commands of operators: one request a connection, JSON in and out.
+
+use std::{env, io, path::PathBuf, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    client::conn::http1,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue},
+};
+use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tidelock_core::{diff::visible, limits::OBJECT_BYTES_MAX};
+use tidelock_operator::profile;
+use tokio::{net::TcpStream, runtime, time};
+use zeroize::Zeroizing;
+
+use crate::{
+    args::{Place, Server},
+    config,
+    credentials::Credentials,
+    exit::{Failure, Status},
+    running::Running,
+};
+
+/// What a path keeps as it is.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// How long an answer may take. None waits for a lock; the largest is a state out of quarantine.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// A server's admin door, and the key that opens it.
+pub(crate) struct Admin {
+    /// `HOST:PORT`.
+    authority: String,
+    pub(crate) credentials: Credentials,
+}
+
+/// Why there is no answer to use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdminError {
+    /// Whether the request was carried out is not known.
+    #[error(
+        "no answer from the server at {authority}: {why}; is it running? `tidelock serve` starts one, --data, --profile or \
+         AWS_ENDPOINT_URL name another"
+    )]
+    NoAnswer { authority: String, why: String },
+    /// The server's own sentence.
+    #[error("{message}")]
+    Refused { status: StatusCode, message: String },
+    #[error(
+        "the server at {authority} does not take the access key {access_key_id} with this secret; \
+         `tidelock env`, on the server's machine, prints the right pair"
+    )]
+    Key {
+        authority: String,
+        access_key_id: String,
+    },
+    #[error(
+        "what answers at {authority} is no Tidelock; correct AWS_ENDPOINT_URL, \
+         or name the server's data directory with --data"
+    )]
+    Foreign { authority: String },
+}
+
+impl Admin {
+    /// The server that an operator's command is for.
+    pub(crate) fn of(server: Server) -> Result<Admin, Failure> {
+        match server.profile {
+            Some(name) => Admin::of_profile(&name),
+            None => Admin::find(server.place),
+        }
+    }
+
+    /// The server that a data directory names, where one is given; else that of `AWS_ENDPOINT_URL`,
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, as `tidelock env` sets them; else that of the default directory.
+    pub(crate) fn find(place: Place) -> Result<Admin, Failure> {
+        let given = place.data.is_some() || place.config.is_some();
+        if !given && let Some((endpoint, credentials)) = of_environment() {
+            return Admin::at(&endpoint, credentials);
+        }
+        let data: PathBuf = config::data_directory(place)?;
+        let running = Running::find(data).map_err(|failure| match given {
+            true => failure,
+            false => elsewhere(failure),
+        })?;
+        Admin::at(&running.endpoint, running.credentials)
+    }
+
+    /// The server and the key of an AWS profile, as `tidelock profile` writes it.
+    pub(crate) fn of_profile(name: &str) -> Result<Admin, Failure> {
+        let [config, credentials] = config::aws_files()?;
+        let missing = || {
+            let (config, credentials) = (config.display(), credentials.display());
+            let message = format!(
+                "no profile {name} with an endpoint_url and a key in {config} and {credentials}; \
+                 `tidelock profile --name {name}` writes one, beside the server"
+            );
+            Failure::new(Status::Usage, message)
+        };
+        let found = profile::find(name, &config, &credentials)?.ok_or_else(missing)?;
+        let key = Credentials {
+            access_key_id: found.access_key_id,
+            secret_access_key: Zeroizing::new(found.secret_access_key),
+        };
+        Admin::at(&found.endpoint, key)
+    }
+
+    /// The server at an endpoint of the form `http://HOST:PORT`.
+    pub(crate) fn at(endpoint: &str, credentials: Credentials) -> Result<Admin, Failure> {
+        let bad = || {
+            let message = format!("the endpoint {endpoint} is not of the form http://HOST:PORT");
+            Failure::new(Status::Usage, message)
+        };
+        let authority = endpoint.strip_prefix("http://").ok_or_else(bad)?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let parsed: hyper::http::uri::Authority = authority.parse().map_err(|_| bad())?;
+        let is_plain = !parsed.host().is_empty() && !authority.contains('@');
+        let authority = match parsed.port() {
+            Some(_) => authority.to_owned(),
+            None => format!("{authority}:80"),
+        };
+        is_plain
+            .then_some(Admin {
+                authority,
+                credentials,
+            })
+            .ok_or_else(bad)
+    }
+
+    /// Whether `url` is of this server.
+    pub(crate) fn serves(&self, url: &str) -> bool {
+        let rest = url.strip_prefix("http://");
+        rest.and_then(|rest| rest.split('/').next()) == Some(&self.authority)
+    }
+
+    /// Asks and waits, for commands that do one thing after another; the answer is JSON.
+    pub(crate) fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T, Failure> {
+        let answer = self.fetch(method, path, body)?;
+        serde_json::from_slice(&answer).map_err(|_| self.foreign().into())
+    }
+
+    /// The same, of an answer that may be anything.
+    pub(crate) fn fetch(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, Failure> {
+        let waiting = runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(waiting.block_on(self.send(method, path, body))?)
+    }
+
+    /// Sends one request; the body of an answer that is none of refusal.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Bytes, AdminError> {
+        let request = self.request(method, path, body);
+        match time::timeout(ANSWER_LIMIT, self.exchange(request)).await {
+            Ok(answered) => self.judge(answered?),
+            Err(_) => Err(self.no_answer(format!("it took longer than {} s", ANSWER_LIMIT.as_secs()))),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Request<Full<Bytes>> {
+        let (id, secret) = (
+            &self.credentials.access_key_id,
+            &*self.credentials.secret_access_key,
+        );
+        let pair = Zeroizing::new(format!("{id}:{secret}"));
+        let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair)));
+        let mut authorization = HeaderValue::from_str(&basic).expect("Base64 is visible ASCII");
+        authorization.set_sensitive(true);
+        let body = Full::new(body.map(|body| Bytes::from(body.to_string())).unwrap_or_default());
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.authority)
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body)
+            .expect("the path is percent-encoded, and an authority is a header value")
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(Response<()>, Bytes), AdminError> {
+        let no_answer = |why: &dyn std::error::Error| self.no_answer(why.to_string());
+        let stream = TcpStream::connect(&self.authority)
+            .await
+            .map_err(|why: io::Error| no_answer(&why))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|why| no_answer(&why))?;
+        // What goes wrong with the connection, the request learns.
+        let connection = tokio::spawn(connection);
+        let answered = sender
+            .send_request(request)
+            .await
+            .map_err(|why| no_answer(&why))?;
+        let (head, body): (_, Incoming) = answered.into_parts();
+        let whole = Limited::new(body, OBJECT_BYTES_MAX as usize).collect().await;
+        let whole = whole.map_err(|why| self.no_answer(why.to_string()))?.to_bytes();
+        connection.abort();
+        Ok((Response::from_parts(head, ()), whole))
+    }
+
+    fn judge(&self, (head, body): (Response<()>, Bytes)) -> Result<Bytes, AdminError> {
+        let status = head.status();
+        if status.is_success() {
+            return Ok(body);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(AdminError::Key {
+                authority: self.authority.clone(),
+                access_key_id: self.credentials.access_key_id.clone(),
+            });
+        }
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let message = answer["error"].as_str().map(visible);
+        let message = message.ok_or_else(|| self.foreign())?;
+        Err(AdminError::Refused { status, message })
+    }
+
+    fn no_answer(&self, why: String) -> AdminError {
+        AdminError::NoAnswer {
+            authority: self.authority.clone(),
+            why,
+        }
+    }
+
+    fn foreign(&self) -> AdminError {
+        AdminError::Foreign {
+            authority: self.authority.clone(),
+        }
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Failure {
+        let status = match error {
+            AdminError::NoAnswer { .. } | AdminError::Foreign { .. } => Status::NotRunning,
+            AdminError::Key { .. } => Status::Usage,
+            AdminError::Refused { status, .. } => match status {
+                StatusCode::BAD_REQUEST => Status::Usage,
+                StatusCode::NOT_FOUND | StatusCode::CONFLICT => Status::Refused,
+                _ => Status::Failed,
+            },
+        };
+        Failure {
+            status,
+            error: error.into(),
+        }
+    }
+}
+
+/// Who has named no server may mean another than one here, and should not be sent to start a second, empty one.
+fn elsewhere(missing: Failure) -> Failure {
+    let message = format!(
+        "{}\n\nor name the one that is running: --data DIR or `eval \"$(tidelock env --data DIR)\"` on its machine, else \
+         --profile NAME, or\nAWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, all three",
+        missing.error
+    );
+    Failure::new(missing.status, message)
+}
+
+/// `/admin/WHAT/NAME`, whatever is in the name.
+pub(crate) fn path(what: &str, name: &str) -> String {
+    format!("/admin/{what}/{}", utf8_percent_encode(name, PATH))
+}
+
+/// `/state/ADDRESS`: the state itself, at the door of `backend "http"`.
+pub(crate) fn state_path(address: &str) -> String {
+    format!("/state/{}", utf8_percent_encode(address, PATH))
+}
+
+/// The server and the key that AWS clients would use, when the environment names both.
+fn of_environment() -> Option<(String, Credentials)> {
+    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    let credentials = Credentials {
+        access_key_id: variable("AWS_ACCESS_KEY_ID")?,
+        secret_access_key: Zeroizing::new(variable("AWS_SECRET_ACCESS_KEY")?),
+    };
+    Some((variable("AWS_ENDPOINT_URL")?, credentials))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn admin(endpoint: &str) -> Result<Admin, Failure> {
+        let credentials = Credentials::generate();
+        Admin::at(endpoint, credentials)
+    }
+
+    #[test]
+    fn an_endpoint_is_a_host_and_a_port() {
+        for (endpoint, authority) in [
+            ("http://127.0.0.1:9470", "127.0.0.1:9470"),
+            ("http://[::1]:9470/", "[::1]:9470"),
+            ("http://state.example", "state.example:80"),
+        ] {
+            assert_eq!(admin(endpoint).unwrap().authority, authority);
+        }
+        for endpoint in [
+            "",
+            "http://",
+            "127.0.0.1:9470",
+            "https://127.0.0.1:9470",
+            "http://127.0.0.1:9470/x",
+            "http://user:secret@127.0.0.1:9470",
+            "http://a b",
+        ] {
+            let failure = admin(endpoint).err().unwrap();
+            assert_eq!(failure.status, Status::Usage, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn any_address_fits_into_a_path() {
+        assert_eq!(
+            path("locks", "tfstate/a b/ü?#%.tfstate"),
+            "/admin/locks/tfstate/a%20b/%C3%BC%3F%23%25.tfstate"
+        );
+    }
+
+    #[test]
+    fn only_a_url_of_this_very_server_is_its_own() {
+        let admin = admin("http://127.0.0.1:9470").unwrap();
+        assert!(
+            admin.serves("http://127.0.0.1:9470/state/tfstate/a") && admin.serves("http://127.0.0.1:9470")
+        );
+        for url in [
+            "",
+            "127.0.0.1:9470/state",
+            "http://127.0.0.1:94701/state",
+            "https://127.0.0.1:9470/state",
+        ] {
+            assert!(!admin.serves(url), "{url}");
+        }
+    }
+}
