@@ -31,6 +31,7 @@ files! {
     test_listing
     test_multipart
     test_objects
+    test_runs
     test_versions
 }
 

@@ -164,11 +164,7 @@ impl Client {
     /// # Errors
     /// What the socket says, or an answer that is not HTTP.
     pub fn try_send_basic(&mut self, request: &Request) -> io::Result<Response> {
-        let authorization = basic_auth(&self.credentials);
-        let bytes = wire_bytes(
-            &self.authority,
-            &request.clone().header("authorization", &authorization),
-        );
+        let bytes = self.basic_bytes(request);
         self.exchange(&bytes, request.method == "HEAD")
     }
 
@@ -178,6 +174,20 @@ impl Client {
             .unwrap_or_else(|error| panic!("no answer to {} {}: {error}", request.method, request.target))
     }
 
+    /// Sends these very bytes and, after a while, closes the connection without a look at the answer.
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub fn send_and_hang_up(&mut self, bytes: &[u8], after: Duration) -> io::Result<()> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection.into_inner(),
+            None => connect(&self.authority)?,
+        };
+        connection.write_all(bytes)?;
+        std::thread::sleep(after);
+        Ok(())
+    }
+
     /// Sends these very bytes on a connection of their own and reads the answer.
     ///
     /// # Errors
@@ -185,6 +195,14 @@ impl Client {
     pub fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<Response> {
         self.connection = None;
         self.exchange(bytes, false)
+    }
+
+    /// The request with basic authentication as it would go over the wire.
+    #[must_use]
+    pub fn basic_bytes(&self, request: &Request) -> Vec<u8> {
+        let authorization = basic_auth(&self.credentials);
+        let request = request.clone().header("authorization", &authorization);
+        wire_bytes(&self.authority, &request)
     }
 
     /// The signed request as it would go over the wire.
@@ -277,6 +295,16 @@ pub fn basic_auth(credentials: &Credentials) -> String {
 #[must_use]
 pub fn content_md5(body: &[u8]) -> String {
     STANDARD.encode(Md5::digest(body))
+}
+
+/// The ETag that S3 gives an object of this content, which was put in one piece.
+#[must_use]
+pub fn etag(body: &[u8]) -> String {
+    let hex: String = Md5::digest(body)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("\"{hex}\"")
 }
 
 /// Reads one HTTP/1.1 answer.

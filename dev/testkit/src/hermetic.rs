@@ -111,6 +111,24 @@ impl Output {
         format!("{}{}", self.stdout, self.stderr)
     }
 
+    /// Both streams as they read without the colours, frames and line breaks that Terraform puts into its messages.
+    #[must_use]
+    pub fn flowing(&self) -> String {
+        let text = self.text();
+        let mut pieces = text.split("\u{1b}[");
+        let mut plain = pieces.next().unwrap_or_default().to_owned();
+        plain.extend(
+            pieces
+                .filter_map(|piece| piece.split_once('m'))
+                .map(|(_, rest)| rest),
+        );
+        let words = plain.split(|c: char| c.is_whitespace() || "│╷╵".contains(c));
+        words
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
     /// The output of a command that must have succeeded.
     #[must_use = "a test that looks at nothing tests little; say `let _` where success is all there is to see"]
     pub fn succeeded(self) -> Self {

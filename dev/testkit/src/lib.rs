@@ -11,14 +11,16 @@ mod proxy;
 mod rng;
 mod server;
 mod terraform;
+mod wait;
 
 pub use backend::{Backend, BackendConfig};
-pub use client::{Client, Request, Response, basic_auth, content_md5, read_response};
+pub use client::{Client, Request, Response, basic_auth, content_md5, etag, read_response};
 pub use hermetic::{Hermetic, Output};
 pub use proxy::LossyProxy;
 pub use rng::Rng;
 pub use server::{Credentials, Memory, TestServer};
 pub use terraform::{Running, Terraform, hold_until_released, state_document};
+pub use wait::wait_until;
 
 /// The bucket that the first start of a server makes.
 pub const BUCKET: &str = "tfstate";

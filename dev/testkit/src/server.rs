@@ -16,6 +16,9 @@ use crate::client::Client;
 /// A debug build on a loaded machine of two cores; a healthy start takes a twentieth of a second.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// The configuration file's name.
+const CONFIGURATION: &str = "tidelock.toml";
+
 /// How much of the server's log a failed test shows.
 const LOG_LINES_SHOWN: usize = 60;
 
@@ -61,11 +64,18 @@ impl TestServer {
     /// `binary` is `env!("CARGO_BIN_EXE_tidelock")`; `TIDELOCK_BINARY` names another build to test instead.
     #[must_use]
     pub fn start(binary: &str) -> Self {
+        Self::start_with(binary, "")
+    }
+
+    /// Starts it with these settings in its configuration file.
+    #[must_use]
+    pub fn start_with(binary: &str, settings: &str) -> Self {
         let binary = std::env::var_os("TIDELOCK_BINARY").map_or_else(|| binary.into(), PathBuf::from);
         let dir = tempfile::Builder::new()
             .prefix("tidelock-server-")
             .tempdir()
             .expect("a temporary directory");
+        std::fs::write(dir.path().join(CONFIGURATION), settings).expect("a new directory takes files");
         let (child, endpoint) = spawn(&binary, dir.path(), "127.0.0.1:0");
         let credentials = read_credentials(&dir.path().join("data/credentials"));
         Self {
@@ -148,6 +158,12 @@ impl TestServer {
         self.kill9();
     }
 
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether the process still runs.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
@@ -210,6 +226,8 @@ fn launch(binary: &Path, dir: &Path, listen: &str) -> Child {
     Command::new(binary)
         .args(["serve", "--log-format", "json", "--listen", listen, "--data"])
         .arg(dir.join("data"))
+        .arg("--config")
+        .arg(dir.join(CONFIGURATION))
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", dir)

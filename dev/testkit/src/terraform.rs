@@ -4,22 +4,20 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::JoinHandle,
-    time::{Duration, Instant},
 };
 
 use crate::{
     REGION,
     hermetic::{Hermetic, Output},
     server::{TestServer, show},
+    wait_until,
 };
-
-/// For a marker file that a provisioner makes: an apply of one resource on a loaded machine.
-const MARKER_LIMIT: Duration = Duration::from_secs(60);
 
 /// One working directory with the environment that points Terraform at a server.
 #[derive(Debug)]
 pub struct Terraform<'a> {
     binary: PathBuf,
+    launcher: Vec<String>,
     hermetic: &'a Hermetic,
     workdir: PathBuf,
     environment: Vec<(String, String)>,
@@ -68,6 +66,7 @@ impl<'a> Terraform<'a> {
             .to_vec();
         Self {
             binary: binary.to_owned(),
+            launcher: Vec::new(),
             hermetic,
             workdir: hermetic.workdir(name),
             environment,
@@ -77,10 +76,32 @@ impl<'a> Terraform<'a> {
     /// With another way to the server than its own address.
     #[must_use]
     pub fn through(mut self, endpoint: &str) -> Self {
-        self.environment.retain(|(name, _)| name != "AWS_ENDPOINT_URL");
-        self.environment
-            .push(("AWS_ENDPOINT_URL".to_owned(), endpoint.to_owned()));
+        self.set("AWS_ENDPOINT_URL", endpoint.to_owned());
         self
+    }
+
+    /// The same, started by another program with these arguments, as in `tidelock run -- terraform`.
+    #[must_use]
+    pub fn under(mut self, launcher: &[&str]) -> Self {
+        self.launcher = launcher.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// As one run of several that share a key: told apart by what it appends to the User-Agent, and on http,
+    /// where Terraform appends nothing, by what follows the key in the user name.
+    #[must_use]
+    pub fn as_run(mut self, token: &str) -> Self {
+        let key = |(name, _): &&(String, String)| name == "AWS_ACCESS_KEY_ID";
+        let (_, key) = self.environment.iter().find(key).expect("set by `new`");
+        let user = format!("{key}+{token}");
+        self.set("TF_APPEND_USER_AGENT", token.to_owned());
+        self.set("TF_HTTP_USERNAME", user);
+        self
+    }
+
+    fn set(&mut self, name: &str, value: String) {
+        self.environment.retain(|(other, _)| other != name);
+        self.environment.push((name.to_owned(), value));
     }
 
     /// A file of the working directory.
@@ -129,20 +150,20 @@ impl<'a> Terraform<'a> {
 
     /// Waits until a provisioner has made this file.
     pub fn wait_for(&self, file: &str) {
-        let begun = Instant::now();
-        while !self.path(file).exists() {
-            assert!(
-                begun.elapsed() < MARKER_LIMIT,
-                "no file {file} after {:?}",
-                begun.elapsed()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let path = self.path(file);
+        wait_until(&format!("{} is there", path.display()), || path.exists());
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.hermetic.command(&self.binary, &self.workdir);
+        let mut words = self
+            .launcher
+            .iter()
+            .map(PathBuf::from)
+            .chain([self.binary.clone()]);
+        let program = words.next().unwrap_or_default();
+        let mut command = self.hermetic.command(program, &self.workdir);
         command
+            .args(words)
             .args(args)
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -178,10 +199,28 @@ impl Running {
         }
     }
 
+    /// Its process ID.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has not ended yet.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    /// Sends this signal, as `INT` or `STOP`, to the program alone.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "SIG{name} reaches {}",
+            self.shown
+        );
     }
 
     /// Ends it as a crash of the CI machine would: it unlocks nothing.

@@ -9,9 +9,6 @@ use crate::actor::{DOORS, Door, acquire, expect_ok, lock_info, release};
 /// Few, so that most attempts meet a holder.
 const ADDRESSES: usize = 4;
 
-/// The ID under which the test itself tries the lock.
-const PROBE: &str = "5f0c1c07-90be-4f0a-a1a5-0b3f3b1ce6ff";
-
 #[derive(Debug, Default)]
 struct Contested {
     /// Acknowledged and not yet being given back.
@@ -72,10 +69,11 @@ impl Contest {
     /// Looks for the holders, and frees the locks for the next round.
     ///
     /// A read would not do: who has just been refused is shown the last holder for a while, though the lock is free.
-    pub(crate) fn find_everything(&self, mut client: Client) {
+    /// Each try has an ID of its own, as one that comes back would be held until the lock is free.
+    pub(crate) fn find_everything(&self, rng: &mut Rng, mut client: Client) {
         for (place, lock) in self.locks.iter().enumerate() {
             let (key, mut lock) = (key(place), lock.lock().unwrap());
-            let probe = lock_info(PROBE, &key);
+            let probe = lock_info(&rng.uuid(), &key);
             let tried = acquire(Door::Http, &key, &probe, &mut client).unwrap();
             let shown = (tried.status == 423).then(|| tried.text());
             let right = match (&lock.held, &shown) {

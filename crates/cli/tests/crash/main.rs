@@ -122,7 +122,7 @@ impl World {
                 scope.spawn(move || actor.find_everything(server.client()));
             }
         });
-        self.contest.find_everything(server.client());
+        self.contest.find_everything(rng, server.client());
         self.upload.find_everything(server.client());
         (acknowledged, unsure)
     }

@@ -1,14 +1,17 @@
 //! Moving a state that exists already: from the disk, from the http backend, from one way of locking to another.
 
+use serde_json::json;
 use tidelock_testkit::{
     Backend::{self, Both, Http, LockFile, Table},
-    BackendConfig,
+    BackendConfig, Terraform,
 };
 
 use crate::{THING, World, with_each_backend, with_each_s3_backend};
 
 with_each_backend! {
     a_local_state_moves_in
+    a_local_state_moves_to_where_all_was_destroyed
+    a_local_state_does_not_replace_another_unless_an_operator_allows_it
 }
 
 with_each_s3_backend! {
@@ -18,15 +21,11 @@ with_each_s3_backend! {
 fn a_local_state_moves_in(backend: Backend) {
     let Some(world) = World::new() else { return };
     let config = BackendConfig::new(backend, "moved/in.tfstate");
-    let terraform = world.directory("a");
-    terraform.write("main.tf", THING);
-    terraform.ok(&["init"]);
-    terraform.ok(&["apply", "-auto-approve"]);
-    let local = std::fs::read_to_string(terraform.path("terraform.tfstate")).unwrap();
+    let (terraform, local) = with_local_state(&world);
 
     terraform.write("main.tf", config.hcl(&world.server) + THING);
     terraform.ok(&["init", "-migrate-state", "-force-copy"]);
-    assert_eq!(facts(&world.stored(&config)), facts(local.as_bytes()));
+    assert_eq!(facts(&world.stored(&config)), facts(&local));
     assert!(
         terraform
             .ok(&["plan", "-detailed-exitcode"])
@@ -34,6 +33,52 @@ fn a_local_state_moves_in(backend: Backend) {
             .contains("No changes")
     );
     assert!(world.is_unlocked(&config), "a migration gives its lock back");
+}
+
+fn a_local_state_moves_to_where_all_was_destroyed(backend: Backend) {
+    let Some(world) = World::new() else { return };
+    let config = BackendConfig::new(backend, "moved/again.tfstate");
+    let before = world.project("before", &config, THING);
+    before.ok(&["apply", "-auto-approve"]);
+    before.ok(&["destroy", "-auto-approve"]);
+
+    let (terraform, local) = with_local_state(&world);
+    terraform.write("main.tf", config.hcl(&world.server) + THING);
+    terraform.ok(&["init", "-migrate-state", "-force-copy"]);
+    assert_eq!(facts(&world.stored(&config)), facts(&local));
+}
+
+fn a_local_state_does_not_replace_another_unless_an_operator_allows_it(backend: Backend) {
+    let Some(world) = World::new() else { return };
+    let config = BackendConfig::new(backend, "moved/over.tfstate");
+    let before = world.project("before", &config, &THING.replace("first", "before"));
+    before.ok(&["apply", "-auto-approve"]);
+
+    let (terraform, local) = with_local_state(&world);
+    terraform.write("main.tf", config.hcl(&world.server) + THING);
+    let migrate = ["init", "-migrate-state", "-force-copy"];
+    let refused = terraform.run(&migrate).failed().flowing();
+    let said = match backend {
+        Http => "HTTP error: 409",
+        _ => "tidelock allow tfstate/moved/over.tfstate --relineage",
+    };
+    assert!(refused.contains(said), "{said:?} is not in:\n{refused}");
+    assert_eq!(before.ok(&["output", "-raw", "thing"]).stdout, "before");
+
+    let allowed = json!({"rewind": false, "relineage": true, "for_ms": 600_000});
+    assert_eq!(world.admin("POST", "allow", &config, &allowed).status, 200);
+    terraform.ok(&migrate);
+    assert_eq!(facts(&world.stored(&config)), facts(&local));
+}
+
+/// A project that keeps its state on the disk so far, and that state.
+fn with_local_state(world: &World) -> (Terraform<'_>, Vec<u8>) {
+    let terraform = world.directory("a");
+    terraform.write("main.tf", THING);
+    terraform.ok(&["init"]);
+    terraform.ok(&["apply", "-auto-approve"]);
+    let local = std::fs::read(terraform.path("terraform.tfstate")).unwrap();
+    (terraform, local)
 }
 
 fn a_state_moves_from_http_to_s3(backend: Backend) {
@@ -59,10 +104,7 @@ fn a_state_moves_from_http_to_s3(backend: Backend) {
 fn local_workspaces_move_in_together() {
     let Some(world) = World::new() else { return };
     let config = BackendConfig::new(LockFile, "many.tfstate");
-    let terraform = world.directory("a");
-    terraform.write("main.tf", THING);
-    terraform.ok(&["init"]);
-    terraform.ok(&["apply", "-auto-approve"]);
+    let (terraform, _) = with_local_state(&world);
     terraform.ok(&["workspace", "new", "blue"]);
     terraform.ok(&["apply", "-auto-approve"]);
 
