@@ -9,6 +9,9 @@ use crate::{servers, servers::Servers, stats::percentile};
 /// Syncs that are timed to tell how fast the disk is.
 const SYNCS: usize = 200;
 
+/// The kernel states times of processes in this unit on every machine (`USER_HZ`).
+const TICKS_A_SECOND: f64 = 100.0;
+
 /// What else keeps the machine busy, as the kernel's average of the last minute: to be asked for before the run.
 pub(crate) fn load() -> String {
     let averages = fs::read_to_string("/proc/loadavg").unwrap_or_default();
@@ -56,8 +59,56 @@ pub(crate) fn describe(servers: &Servers, load: &str) -> Result<Vec<(&'static st
     ])
 }
 
-fn cores() -> usize {
+/// How many cores there are for all that runs.
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(0, usize::from)
+}
+
+/// Processor time of all children that have ended and been waited for, and of theirs, in seconds (proc(5), `cutime` and `cstime`).
+pub(crate) fn processor_of_children() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The name of the program stands in parentheses, and may have spaces.
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks =
+        |place: usize| -> Result<f64> { Ok(fields.get(place).context("a short /proc/self/stat")?.parse()?) };
+    Ok((ticks(13)? + ticks(14)?) / TICKS_A_SECOND)
+}
+
+/// What the kernel has counted of all cores together, in ticks.
+pub(crate) struct Cores {
+    busy: f64,
+    all: f64,
+}
+
+impl Cores {
+    /// Up to now.
+    pub(crate) fn now() -> Result<Self> {
+        let stat = fs::read_to_string("/proc/stat")?;
+        let first = stat.lines().next().unwrap_or_default();
+        let ticks: Vec<f64> = first
+            .split_whitespace()
+            .skip(1)
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
+        // user, nice, system, idle, iowait, irq, softirq, steal; guest time is in user already.
+        let all: f64 = ticks.iter().take(8).sum();
+        let idle: f64 = ticks.iter().skip(3).take(2).sum();
+        Ok(Self {
+            busy: all - idle,
+            all,
+        })
+    }
+
+    /// The share that was busy since then, from 0 to 1.
+    pub(crate) fn busy_since(&self) -> Result<f64> {
+        let now = Self::now()?;
+        Ok((now.busy - self.busy) / (now.all - self.all).max(1.0))
+    }
 }
 
 fn peer_version(name: &str) -> String {
@@ -107,7 +158,7 @@ fn field(path: &str, name: &str) -> String {
 }
 
 /// The first line a command prints, for facts that are good to have and no reason to fail.
-fn said(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(servers::root())

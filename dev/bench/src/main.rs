@@ -1,4 +1,5 @@
-//! `just bench`: what a lock cycle, a state and the server itself cost, beside moto and dynalite in the same run.
+//! `just bench`: what a lock cycle, a state and the server itself cost, beside moto and dynalite in the same run;
+//! `just bench-queue`: what waiting for one lock costs.
 //!
 //! One client for all servers, each server with its own defaults, rounds interleaved so that a slow minute of the
 //! machine meets them all; ratios come from the medians of the rounds. Ours is the only one that keeps anything on disk.
@@ -6,6 +7,8 @@
 mod load;
 mod machine;
 mod memory;
+mod page;
+mod queue;
 mod release_build;
 mod report;
 mod servers;
@@ -15,13 +18,20 @@ mod work;
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use crate::{load::Plan, report::Report, servers::Servers};
+use crate::{
+    load::Plan,
+    report::Report,
+    servers::{Peer, Servers},
+};
 
 /// Measure the server and write docs/reference/benchmarks.md.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Rounds of every measurement.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -36,16 +46,28 @@ struct Arguments {
     report: PathBuf,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Measure applies that wait for each other instead, and write that section of the page.
+    ///
+    /// Example: tidelock-bench queue --clients 8
+    Queue(queue::Arguments),
+}
+
 #[allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "the progress and the outcome of a command"
 )]
 fn main() -> ExitCode {
-    match measure(&Arguments::parse()) {
-        Ok(report) => {
-            let missed = report.missed_bars();
-            println!("{}", report.bars());
+    let arguments = Arguments::parse();
+    let outcome = match &arguments.command {
+        Some(Command::Queue(arguments)) => queue::measure(arguments),
+        None => measure(&arguments),
+    };
+    match outcome {
+        Ok((bars, missed)) => {
+            println!("{bars}");
             ExitCode::from(u8::from(missed > 0))
         }
         Err(error) => {
@@ -55,11 +77,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(arguments: &Arguments) -> Result<Report> {
+/// Measures, writes the page, and returns its bars and how many were missed.
+fn measure(arguments: &Arguments) -> Result<(String, usize)> {
     let load = machine::load();
     let release_build = arguments.build.then(release_build::measure).transpose()?;
     let memory = memory::measure()?;
-    let servers = Servers::start()?;
+    progress("starting tidelock, moto and dynalite");
+    let servers = Servers::start(&[Peer::Moto, Peer::Dynalite])?;
     let plan = Plan {
         rounds: arguments.rounds,
         seconds: arguments.seconds,
@@ -78,7 +102,7 @@ fn measure(arguments: &Arguments) -> Result<Report> {
     report
         .write(&arguments.report)
         .with_context(|| arguments.report.display().to_string())?;
-    Ok(report)
+    Ok((report.bars(), report.missed_bars()))
 }
 
 /// Says what is being measured, for whoever waits.

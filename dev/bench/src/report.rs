@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::{
     load::{LockCycles, Measured, Plan, States},
     memory::Memory,
+    page, queue,
     release_build::ReleaseBuild,
     servers::Door,
 };
@@ -34,10 +35,23 @@ pub(crate) struct Report {
 }
 
 /// A bar, what was measured against it, and whether it is met.
-struct Bar {
-    what: String,
-    measured: String,
-    met: bool,
+pub(crate) struct Bar {
+    pub(crate) what: String,
+    pub(crate) measured: String,
+    pub(crate) met: bool,
+}
+
+/// The bars as a table.
+pub(crate) fn bar_table(bars: &[Bar]) -> String {
+    let mut text = String::from("| bar | measured | met |\n|---|---|---|\n");
+    for Bar { what, measured, met } in bars {
+        let _ = writeln!(
+            text,
+            "| {what} | {measured} | {} |",
+            if *met { "yes" } else { "**no**" }
+        );
+    }
+    text
 }
 
 impl Report {
@@ -48,40 +62,23 @@ impl Report {
 
     /// The table of the bars.
     pub(crate) fn bars(&self) -> String {
-        let mut text = String::from("| bar | measured | met |\n|---|---|---|\n");
-        for Bar { what, measured, met } in self.all_bars() {
-            let _ = writeln!(
-                text,
-                "| {what} | {measured} | {} |",
-                if met { "yes" } else { "**no**" }
-            );
-        }
-        text
+        bar_table(&self.all_bars())
     }
 
-    /// Writes the page; a release build that was not measured this time stays as it was.
+    /// Writes the page; what was not measured this time stays as it was.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let before = fs::read_to_string(path).unwrap_or_default();
-        let kept = before.find(BUILD_HEADING).map(|start| before[start..].to_owned());
-        let build = self
-            .release_build
-            .as_ref()
-            .map(|build| self.build_section(build))
-            .or(kept)
-            .unwrap_or_default();
-        let page = [
+        let kept = |heading| page::section(&before, heading).unwrap_or_default();
+        let build = self.release_build.as_ref().map(|build| self.build_section(build));
+        let parts = [
             self.introduction(),
             self.lock_section(),
             self.state_section(),
             self.memory_section(),
-            build,
+            build.unwrap_or_else(|| kept(BUILD_HEADING).to_owned()),
+            kept(queue::HEADING).to_owned(),
         ];
-        if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir)?;
-        }
-        let mut text = page.join("\n").trim_end().to_owned();
-        text.push('\n');
-        Ok(fs::write(path, text)?)
+        page::write(path, &parts.each_ref().map(String::as_str))
     }
 
     fn all_bars(&self) -> Vec<Bar> {
@@ -127,7 +124,7 @@ impl Report {
             .map(|(name, value)| format!("| {name} | {value} |\n"))
             .collect();
         format!(
-            "# Benchmarks\n\nWritten by `just bench`; do not edit. One client program speaks to all servers over loopback and signs every\n\
+            "# Benchmarks\n\nWritten by `just bench`, save for the last section; do not edit. One client program speaks to all servers over loopback and signs every\n\
              request; clients and servers share the processor. {} rounds, interleaved: in every round each measurement meets every\n\
              server in turn. Rates are medians of the rounds, latencies are over all rounds, ratios are ours over theirs.\n\
              Every server runs with its own defaults: Tidelock's answers mean \"on disk\" (one durable commit each for acquire,\n\

@@ -32,9 +32,37 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// `HOST:PORT`.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// What it takes signatures of.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     /// A client with a connection of its own.
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.authority, self.credentials.clone())
+    }
+}
+
+/// A server that ours is measured against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Peer {
+    /// `moto_server`, in Python: S3 and DynamoDB.
+    Moto,
+    /// In JavaScript: DynamoDB alone.
+    Dynalite,
+}
+
+impl Peer {
+    fn start(self) -> Result<(Server, Process)> {
+        match self {
+            Peer::Moto => start_peer("moto", &[Door::S3, Door::DynamoDb], moto_command),
+            Peer::Dynalite => start_peer("dynalite", &[Door::DynamoDb], dynalite_command),
+        }
     }
 }
 
@@ -46,22 +74,25 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Starts all and makes the bucket and the table where they are not there by themselves.
-    pub(crate) fn start() -> Result<Self> {
-        crate::progress("starting tidelock, moto and dynalite");
+    /// Starts ours and these peers, and makes the bucket and the table where they are not there by themselves.
+    pub(crate) fn start(peers: &[Peer]) -> Result<Self> {
         let ours = start_ours()?;
-        let server = Server {
+        let mut all = vec![Server {
             name: "tidelock",
             doors: &[Door::S3, Door::DynamoDb],
             authority: ours.authority().to_owned(),
             credentials: ours.credentials().clone(),
-        };
-        let (moto, moto_process) = start_peer("moto", &[Door::S3, Door::DynamoDb], moto_command)?;
-        let (dynalite, dynalite_process) = start_peer("dynalite", &[Door::DynamoDb], dynalite_command)?;
+        }];
+        let mut processes = Vec::new();
+        for peer in peers {
+            let (server, process) = peer.start()?;
+            all.push(server);
+            processes.push(process);
+        }
         Ok(Self {
-            all: vec![server, moto, dynalite],
+            all,
             _ours: ours,
-            _peers: vec![moto_process, dynalite_process],
+            _peers: processes,
         })
     }
 
