@@ -32,6 +32,16 @@ ci:
 crash rounds="2000":
     TIDELOCK_CRASH_ROUNDS={{ rounds }} cargo test --package tidelock --test crash -- --nocapture
 
+# Check the rules of the lock in every order of events, further than the tests do: minutes, and gigabytes of memory.
+model faults="2" passes="1" cycles="1" writes="1":
+    TIDELOCK_MODEL_FAULTS={{ faults }} TIDELOCK_MODEL_PASSES={{ passes }} \
+      TIDELOCK_MODEL_CYCLES={{ cycles }} TIDELOCK_MODEL_WRITES={{ writes }} \
+      cargo test --package tidelock-core --test model the_rules -- --nocapture --test-threads=1
+
+# Kill clients and server while 64 clients fight for a few locks, and judge what each of them saw, for SECONDS.
+torture seconds="600":
+    TIDELOCK_TORTURE_SECONDS={{ seconds }} cargo test --package tidelock --test torture -- --nocapture
+
 # Run one fuzz target, or list them.
 fuzz target="" seconds="600":
     bash dev/setup.sh fuzz
@@ -47,6 +57,12 @@ bench *args:
     bash dev/setup.sh peers
     cargo build --release --package tidelock
     cargo run --release --package tidelock-bench -- {{ args }}
+
+# Many `terraform apply` that wait for one lock, beside moto, into the same page; minutes, most of them moto's.
+bench-queue *args:
+    bash dev/setup.sh python
+    cargo build --release --package tidelock
+    cargo run --release --package tidelock-bench -- queue {{ args }}
 
 # The API documentation of the workspace.
 docs:
