@@ -16,6 +16,13 @@ pub enum Claim {
     Lock(Option<LockId>),
 }
 
+impl Claim {
+    /// Whether nothing but the caller tells one run from the next.
+    fn is_by_caller(&self) -> bool {
+        !matches!(self, Claim::Lock(Some(_)))
+    }
+}
+
 /// Why a state is not written or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -57,9 +64,8 @@ pub struct Kept {
 impl Record {
     /// Whether `caller` may change the state.
     pub(super) fn may_write(&self, caller: &Caller, claim: &Claim) -> Result<(), Why> {
-        let by_caller = !matches!(claim, Claim::Lock(Some(_)));
         let fenced = self.fenced.iter().find(|fenced| fenced.caller == *caller);
-        if let Some(fenced) = fenced.filter(|_| by_caller) {
+        if let Some(fenced) = fenced.filter(|_| claim.is_by_caller()) {
             return Err(Why::Fenced(Box::new(fenced.clone())));
         }
         let Some(first) = self.locks.first() else {
@@ -92,10 +98,7 @@ impl Record {
         if head_md5 == md5 || (head.empty && head.lineage != new.lineage) {
             return Ok(());
         }
-        let allowed = |what: fn(&Allowance) -> bool| {
-            let allowed = self.allowed.as_ref();
-            allowed.is_some_and(|allowed| what(allowed) && now < allowed.until)
-        };
+        let allowed = |what: fn(&Allowance) -> bool| self.permission(now).is_some_and(what);
         let (allowed, why) = if head.lineage != new.lineage {
             let (head, new) = (head.lineage.clone(), new.lineage.clone());
             (allowed(|allowed| allowed.relineage), Why::Relineage { head, new })
@@ -118,21 +121,20 @@ impl Record {
         if permitted {
             self.refused.retain(|refused| refused != caller);
         }
-        let by_caller = !matches!(claim, Claim::Lock(Some(_)));
-        match by_caller && self.refused.contains(caller) {
+        match claim.is_by_caller() && self.refused.contains(caller) {
             true => Err(Why::AfterRefusal),
             false => Ok(()),
         }
     }
 
-    /// Whether an operator permits something now.
-    pub(super) fn is_permitted(&self, now: Time) -> bool {
-        self.allowed.as_ref().is_some_and(|allowed| now < allowed.until)
+    /// What an operator permits now.
+    pub(super) fn permission(&self, now: Time) -> Option<&Allowance> {
+        self.allowed.as_ref().filter(|allowed| now < allowed.until)
     }
 
     /// Remembers whose write was refused, where nothing but the caller tells one run from the next.
     pub(super) fn remember_refusal(&mut self, caller: &Caller, claim: &Claim) {
-        if matches!(claim, Claim::Lock(Some(_))) || self.refused.contains(caller) {
+        if !claim.is_by_caller() || self.refused.contains(caller) {
             return;
         }
         if self.refused.len() == FENCED_MAX {

@@ -126,7 +126,7 @@ impl Write {
             return Ok(());
         };
         // Following may use the permission up.
-        let permitted = record.is_permitted(now);
+        let permitted = record.permission(now).is_some();
         record.may_follow(new, &self.body.md5, now)?;
         record.may_go_on(&self.caller, &self.claim, permitted)
     }
