@@ -126,6 +126,7 @@ impl Service {
         if bell.is_given_up() {
             return Ok(None);
         }
+        let shared = self.is_shared(&wanted.info);
         let mut occupied = false;
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
@@ -151,7 +152,7 @@ impl Service {
                 info: wanted.info.clone(),
                 facet: wanted.facet.clone(),
                 caller: wanted.caller.clone(),
-                shared: self.is_shared(&wanted.info),
+                shared,
                 ticket,
                 over,
             };
