@@ -106,13 +106,13 @@ fn next_step(address: &Address, why: &Why) -> String {
 
 /// Who asked, as far as is known.
 fn caller(caller: &Caller) -> String {
-    let run = caller.run_token.as_ref().map(|token| format!(", run {token}"));
-    format!(
-        "{} at {}{}",
-        caller.principal,
-        caller.source,
-        run.unwrap_or_default()
-    )
+    format!("{} at {}{}", caller.principal, caller.source, run(caller))
+}
+
+/// The run of a caller, to follow its address.
+fn run(caller: &Caller) -> String {
+    let token = caller.run_token.as_ref();
+    token.map_or_else(String::new, |token| format!(", run {token}"))
 }
 
 /// Who holds a lock, what for, and since when; of a freeze the reason too.
@@ -140,11 +140,9 @@ pub fn described(lock: &Lock) -> String {
     let Caller {
         access_key_id,
         source,
-        run_token,
         ..
     } = &lock.holder;
-    let run = run_token.as_ref().map(|token| format!(", run {token}"));
-    let run = run.unwrap_or_default();
+    let run = run(&lock.holder);
     visible(&format!(
         "{who} ({what}lock {}, access key {access_key_id} at {source}{run}) since {}{reason}",
         lock.id,
