@@ -105,6 +105,21 @@ impl Output {
         }
     }
 
+    /// The same, if this was the exit status.
+    ///
+    /// # Panics
+    /// With all it said, if it was another.
+    pub fn with_status(self, status: i32) -> Self {
+        assert_eq!(
+            self.status.code(),
+            Some(status),
+            "{}: {}",
+            self.command,
+            self.text()
+        );
+        self
+    }
+
     /// Both streams in one text.
     #[must_use]
     pub fn text(&self) -> String {

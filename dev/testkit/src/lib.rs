@@ -4,12 +4,16 @@
 //! Everything here blocks: tests are threads, and a thread that waits is easier to read than a future. A helper
 //! that cannot do its work panics with the reason, because that is a failed test and nothing else.
 
+// `states` spells the resources of the AWS provider as literals of up to sixty members.
+#![recursion_limit = "512"]
+
 mod backend;
 mod client;
 mod hermetic;
 mod proxy;
 mod rng;
 mod server;
+mod states;
 mod terraform;
 mod wait;
 
@@ -19,6 +23,7 @@ pub use hermetic::{Hermetic, Output};
 pub use proxy::LossyProxy;
 pub use rng::Rng;
 pub use server::{Credentials, Memory, TestServer};
+pub use states::{Applied, States};
 pub use terraform::{Running, Terraform, hold_until_released, state_document};
 pub use wait::wait_until;
 
