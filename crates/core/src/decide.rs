@@ -5,15 +5,17 @@
 //! so whatever holds for every sequence of calls here holds for every interleaving of requests.
 
 mod guard;
+mod import;
 mod lock;
 mod object;
 mod operator;
 
 pub use guard::{Allow, Claim, Discard, Kept, Why};
+pub use import::{Import, NotImported, Place};
 pub use lock::{Acquire, Acquired, Freeze, Release, Released, TakeBack};
 pub use object::{
-    Adopt, Delete, DeleteVersion, Deleted, Effects, NotAdopted, Precondition, Refused, SetTags, Write,
-    Written,
+    Delete, DeleteVersion, Deleted, Effects, Expire, NotRestored, Precondition, Refused, Restore, SetTags,
+    Write, Written,
 };
 pub use operator::{NotFreed, Thaw, Unlock};
 

@@ -4,15 +4,17 @@
 //! `internal/states/statefile/version4.go` of Terraform. OpenTofu-encrypted states show serial and lineage only.
 
 mod changes;
+mod contents;
 mod document;
 mod path;
 mod sensitive;
 mod text;
 mod values;
 
+pub use contents::{Contents, Output, Resource};
 pub use text::visible;
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -79,7 +81,7 @@ pub struct ValueChange {
 }
 
 /// What happened to something between the old and the new state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// It is in the new state only.
@@ -122,7 +124,7 @@ impl std::fmt::Debug for Value {
 }
 
 /// How many were added, changed and removed; printed as `+3 ~1 -0`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Counts {
     /// In the new state only.
     pub added: usize,
@@ -143,43 +145,46 @@ impl Counts {
     }
 }
 
-/// One of the two states of a comparison.
+/// Which state is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The first.
+    /// The first of two.
     Old,
-    /// The second.
+    /// The second of two.
     New,
+    /// The one that is read alone.
+    Only,
 }
 
 impl std::fmt::Display for Side {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Side::Old => "old",
-            Side::New => "new",
+            Side::Old => "old state",
+            Side::New => "new state",
+            Side::Only => "state",
         })
     }
 }
 
-/// Why two bodies cannot be compared. None of these texts shows a value of a state.
+/// Why a body cannot be read, or two not be compared. None of these texts shows a value of a state.
 #[derive(Debug, thiserror::Error)]
 pub enum DiffError {
     /// A side is not a state at all.
-    #[error("the {0} state cannot be read: {1}")]
+    #[error("the {0} cannot be read: {1}")]
     Header(Side, StateHeaderError),
     /// A side is in a format that is not compared.
     #[error(
-        "the {0} state has format version {1}, and only version {FORMAT_VERSION} can be compared (Terraform 0.12 or newer)"
+        "the {0} has format version {1}, and only version {FORMAT_VERSION} can be compared (Terraform 0.12 or newer)"
     )]
     Version(Side, u64),
     /// A side is not as Terraform writes it.
-    #[error("the {0} state is damaged: {1} is not as Terraform writes it")]
+    #[error("the {0} is damaged: {1} is not as Terraform writes it")]
     Damaged(Side, &'static str),
     /// A side is too large.
-    #[error("the {0} state is larger than {DIFF_STATE_BYTES_MAX} bytes")]
+    #[error("the {0} is larger than {DIFF_STATE_BYTES_MAX} bytes")]
     TooLarge(Side),
     /// A side has too many resource instances.
-    #[error("the {0} state has more than {DIFF_INSTANCES_MAX} resource instances")]
+    #[error("the {0} has more than {DIFF_INSTANCES_MAX} resource instances")]
     TooMany(Side),
     /// A value is nested too deeply.
     #[error("a value of {address} is nested more than {DIFF_DEPTH_MAX} levels deep")]

@@ -4,12 +4,15 @@
 //! calling it. The one entry is [`decide`].
 
 pub mod address;
+pub mod archive;
 pub mod caller;
+pub mod chain;
 pub mod decide;
 pub mod diff;
 pub mod limits;
 pub mod lock;
 pub mod lock_info;
+pub mod pattern;
 pub mod queue;
 pub mod record;
 pub mod state_header;
@@ -22,8 +25,11 @@ pub use decide::{Command, decide};
 pub use diff::Diff;
 pub use lock::{Ended, Facet, FacetForm, Fenced, Lock, Release, Ticket};
 pub use lock_info::{LockId, LockInfo, LockInfoError};
+pub use pattern::{Pattern, PatternError};
 pub use queue::{Hold, Waiter};
 pub use record::{Allowance, Quarantined, Record};
 pub use state_header::{StateHeader, StateHeaderError};
 pub use time::Time;
-pub use version::{BlobId, Body, Content, Version, VersionId, Versioning};
+pub use version::{
+    BlobId, Body, Content, SealedKey, Stored, Version, VersionId, Versioning, Writer, WriterLock,
+};

@@ -384,3 +384,127 @@ pub const LOCKS_SHOWN_MAX: usize = 1_000;
 /// Plans that hold one lock together; one more waits. A plan that was killed leaves its lock behind and disturbs no other
 /// plan, so that nobody notices until an apply does; meanwhile every plan writes all of them.
 pub const SHARED_LOCKS_MAX: usize = 128;
+
+/// Most files of a Terraform configuration that are looked at in one directory: large ones have hundreds.
+pub const CONFIGURATION_FILES_MAX: usize = 4_096;
+
+/// Most bytes read of them, of what `init` recorded and of `-backend-config` files, in all: generated ones have some MB.
+pub const CONFIGURATION_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// Longest name of a workspace, in bytes: with its prefix and key it has to fit into a key of S3.
+pub const WORKSPACE_BYTES_MAX: usize = 512;
+
+/// Largest of AWS's shared config and credentials files that is read, in bytes: people with hundreds of accounts have 100 KB.
+pub const AWS_FILE_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
+/// Largest small file in a backup, in bytes: manifest, digests, keys. Each takes some hundred.
+pub const ARCHIVE_SMALL_BYTES_MAX: usize = 64 * 1_024;
+/// Most versions that have to be unpacked to read one, beside the one that stands alone: a step on each of the four heights
+/// of `chain`. Each costs about half of what reading the newest does.
+pub const CHAIN_STEPS_MAX: usize = 4;
+
+/// How much of a body is compressed and sealed together, in bytes, so that a range is read without the rest: the step in
+/// which bodies are streamed.
+pub const PIECE_BYTES: usize = STREAM_PIECE_BYTES as usize;
+
+/// Memory for bodies that are unpacked from what they differ from, in MiB: the largest one twice, or dozens of usual ones at a
+/// time; more wait for their turn.
+pub const UNPACK_BUDGET_MIB: usize = 1_024;
+
+/// Most versions in one page of a history: some 500 KB of answer.
+pub const HISTORY_PAGE_MAX: usize = 1_000;
+
+/// Most addresses in one page of all states.
+pub const STATES_PAGE_MAX: usize = 1_000;
+
+/// Objects that are looked at for one page of a search; those that are no states cost a read each and nothing more.
+pub const FIND_ROWS_MAX: usize = 1_000;
+
+/// States that are unpacked and read for one page of a search: small ones take some 0.1 ms each.
+pub const FIND_STATES_MAX: u64 = 500;
+
+/// Bytes of states that are read for one page of a search, save that one larger state is a page of its own: well under a
+/// second of one core's work.
+pub const FIND_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// Resources found after which a page of a search ends: one more state may still add all of its own.
+pub const FIND_FOUND_MAX: usize = 1_000;
+
+/// Versions that are looked at for one page of a blame; what they changed is mostly noted beside them.
+pub const BLAME_ROWS_MAX: usize = 2_000;
+
+/// Bytes of states that are read for one page of a blame, where what they changed is not noted: about a second of one
+/// core's work.
+pub const BLAME_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// Most resource instances that a blame lists: a module may have thousands, and nobody reads more.
+pub const BLAME_TOUCHES_MAX: usize = 1_000;
+
+/// Bytes after which one page of a verification ends: decoded from other versions and digested, that takes a few seconds.
+pub const VERIFY_PAGE_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// Bodies after which it ends, so that progress is seen where they are small.
+pub const VERIFY_PAGE_BODIES_MAX: u64 = 1_000;
+/// Longest name of a resource that is looked for, in bytes: modules in modules with long keys stay below.
+pub const RESOURCE_PATTERN_BYTES_MAX: usize = 2_048;
+/// Root keys at a time: the current one, and those that a rotation or an older backup still needs.
+pub const ROOT_KEYS_MAX: usize = 16;
+
+/// Longest text of root keys, in bytes: as many as may be, with a comment on each.
+pub const ROOT_KEY_TEXT_BYTES_MAX: usize = 8 * 1_024;
+
+/// How long the command that prints the root key may take, in milliseconds: time for a slow vault and a retry.
+pub const ROOT_KEY_COMMAND_MS: u64 = 60_000;
+
+/// Rows whose keys a rotation of the root key reads and seals anew together: a few milliseconds, so that others get their turn.
+pub const ROTATION_BATCH_ROWS: usize = 64;
+
+/// Bodies that a rotation could not seal anew and names; nobody reads more.
+pub const ROTATION_FAILED_SHOWN: usize = 100;
+
+/// How often a rotation looks whether those who write under the former key have finished, in milliseconds.
+pub const ROTATION_LOOK_MS: u64 = 20;
+
+/// Addresses of resources that are written down for one version; beyond it a look for one of them compares the states. An apply
+/// that touches more touches nearly everything.
+pub const CHANGED_RESOURCES_MAX: usize = 1_000;
+
+/// States that one page of collecting goes through: a page is one request of an operator's command.
+pub const GC_PAGE_STATES: usize = 16;
+
+/// How often all states are looked through for versions that nobody keeps any longer, in milliseconds. Rules speak of days.
+pub const RETENTION_SWEEP_MS: u64 = 60 * 60 * 1_000;
+
+/// Versions that are stored anew in one commit, and bytes after which no more join: a commit costs a sync, and other writers
+/// should not wait long for it.
+pub const PACKED_TOGETHER_MAX: usize = 64;
+/// See [`PACKED_TOGETHER_MAX`].
+pub const PACKED_TOGETHER_BYTES: usize = 1_024 * 1_024;
+/// How long the toolkit's own client waits for a connection, in milliseconds.
+pub const CLIENT_CONNECT_MS: u64 = 10_000;
+
+/// How long it waits for the next sign of life of an answer, in milliseconds: longer than S3 thinks about anything.
+pub const CLIENT_SILENCE_MS: u64 = 60_000;
+
+/// How often it tries one request in all, when the server is overloaded or the connection breaks.
+pub const CLIENT_TRIES_MAX: u32 = 5;
+
+/// Its first pause before it tries again, in milliseconds; each further one is twice as long.
+pub const CLIENT_PAUSE_MS: u64 = 200;
+
+/// Largest document it reads, in bytes: a page of a thousand versions with the longest keys.
+pub const CLIENT_DOCUMENT_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+
+/// Largest `history.json` that is imported, in bytes: two hundred thousand versions.
+pub const EXPORT_HISTORY_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+
+/// How far in time to come a version that is imported may say it was written, in milliseconds: as far as clocks may
+/// differ for a signature.
+pub const IMPORT_AHEAD_MS_MAX: i64 = 15 * 60 * 1_000;
+
+/// How many version numbers an import may leave out so that a version keeps its own: retention leaves such gaps, and a
+/// number beyond is made up.
+pub const IMPORT_NUMBERS_SKIPPED_MAX: u64 = 1_000_000;
+
+/// How long after a write the packer begins, in milliseconds: a run that has saved its state unlocks it next, and states that
+/// come together are packed together.
+pub const PACK_PAUSE_MS: u64 = 2_000;

@@ -68,6 +68,12 @@ pub struct Record {
     /// The sequence number that the next version gets.
     #[serde(default)]
     pub next_seq: u64,
+    /// Whether a state was ever written here. Its versions outlive the object, and their numbers must not come back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_history: bool,
+    /// How many plain states were ever written here; see [`Version::place`].
+    #[serde(default)]
+    pub places: u64,
 }
 
 impl Record {
@@ -85,6 +91,7 @@ impl Record {
             && self.head.is_none()
             && self.allowed.is_none()
             && self.quarantined.is_empty()
+            && !self.has_history
     }
 
     /// The lock with this ID.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{StateHeader, Time};
+use crate::{Caller, LockId, StateHeader, Time};
 
 /// A version's name in S3's terms: `null`, or 32 hexadecimal characters whose first half is the sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl std::fmt::Display for VersionId {
 }
 
 /// The name of a blob in the engine, in hexadecimal where it is written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BlobId(pub [u8; 16]);
 
@@ -103,13 +103,59 @@ pub struct Version {
     /// The body; `None` for a delete marker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
+    /// Who wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<Box<Writer>>,
+    /// Since when it is history alone: overwritten or deleted as far as S3's rules go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Time>,
+    /// Which one it is among the plain states of its address, from 1; they are stored as what differs from one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u64>,
+}
+
+impl Version {
+    /// The lock it was written under.
+    #[must_use]
+    pub fn lock(&self) -> Option<&WriterLock> {
+        self.writer.as_ref()?.lock.as_ref()
+    }
+
+    /// Whether it is a state, and so is kept whatever becomes of the object.
+    #[must_use]
+    pub fn is_state(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.state.is_some())
+    }
+}
+
+/// Who wrote a version, and under which lock.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Writer {
+    /// Who.
+    pub caller: Caller,
+    /// The lock it held; `None` for a write without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<WriterLock>,
+}
+
+/// The lock that a version was written under, as its holder described it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct WriterLock {
+    /// Its ID.
+    pub id: LockId,
+    /// `OperationTypeApply`, `rollback`, …
+    pub operation: String,
+    /// `user@host`.
+    pub who: String,
+    /// The fence it was granted under.
+    pub fence: u64,
 }
 
 /// Where a version's bytes are and what is known of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Body {
-    /// The blob that holds the bytes.
-    pub blob: BlobId,
+    /// How the bytes lie in the engine.
+    pub stored: Stored,
     /// Length in bytes.
     pub size: u64,
     /// MD5 of the bytes, in hexadecimal: the digest that Terraform keeps beside its table lock.
@@ -128,6 +174,37 @@ pub struct Body {
     /// The multipart upload that made it, so that a repeated completion is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
+}
+
+/// How a body's bytes lie in the engine: compressed, and sealed under a key of its own. The rules never look inside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Stored {
+    /// The blob that holds the sealed pieces, one behind the other.
+    pub blob: BlobId,
+    /// The length of each sealed piece, in bytes.
+    pub pieces: Vec<u32>,
+    /// The number of the version at the same address that this is what differs from; `None` when it stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<u64>,
+    /// The key, itself sealed.
+    pub key: SealedKey,
+}
+
+impl Stored {
+    /// Its length in the engine, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.pieces.iter().map(|length| u64::from(*length)).sum()
+    }
+}
+
+/// The key of one body, sealed under a root key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SealedKey {
+    /// Which root key, by its ID.
+    pub root: String,
+    /// Nonce, sealed key and tag, in Base64.
+    pub sealed: String,
 }
 
 /// What a writer said about a body; the rules never look inside.

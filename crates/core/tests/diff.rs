@@ -147,6 +147,36 @@ fn what_terraform_notes_beside_the_attributes_counts() {
     );
 }
 
+/// `terraform_data` and `kubernetes_manifest` take any type: a state has the value and its type, a mark only the value.
+#[test]
+fn a_sensitive_part_of_an_attribute_of_any_type_is_hidden() {
+    let dynamic = |name: &str, port: u64, password: &str| {
+        let input = json!({
+            "value": {"name": name, "port": [port], "value": {"password": password}},
+            "type": ["object", {"name": "string", "port": ["tuple", ["number"]], "value": ["object", {"password": "string"}]}],
+        });
+        let mark = |name: &str| json!({"type": "get_attr", "value": name});
+        let index = json!({"type": "index", "value": {"value": 0, "type": "number"}});
+        let marks = json!([
+            [mark("input"), mark("value"), mark("password")],
+            [mark("input"), mark("port"), index],
+        ]);
+        let instance = json!({"attributes": {"id": "i", "input": input}, "sensitive_attributes": marks});
+        state(1, json!([bucket(json!([instance]))]), json!({}))
+    };
+    let (old, new) = (dynamic("a", 1, "old secret"), dynamic("b", 2, "new secret"));
+    assert_eq!(
+        values(&between(&old, &new)),
+        [
+            r#"~ input.value.name "a" "b""#,
+            "~ input.value.port[0] _ _",
+            "~ input.value.value.password _ _",
+        ]
+    );
+    let whole = one(json!({"id": "i", "input": null}));
+    assert_eq!(values(&between(&whole, &new))[1], "+ input _ _");
+}
+
 #[test]
 fn sensitive_values_are_hidden_with_what_is_around_and_inside_them() {
     let with = |secret: Value| {

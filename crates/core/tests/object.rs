@@ -3,13 +3,16 @@
 
 use proptest::prelude::*;
 use tidelock_core::{
-    BlobId, Body, Caller, Content, Record, Time, Version, VersionId, Versioning, decide,
+    BlobId, Body, Caller, Content, Record, Stored, Time, Version, VersionId, Versioning, decide,
     decide::{Claim, Delete, DeleteVersion, Effects, Precondition, Refused, Write},
 };
 
 fn body(n: u8) -> Body {
     Body {
-        blob: BlobId([n; 16]),
+        stored: Stored {
+            blob: BlobId([n; 16]),
+            ..Stored::default()
+        },
         size: 1,
         md5: format!("{n:032x}"),
         etag: format!("{n:032x}"),
@@ -22,6 +25,7 @@ fn body(n: u8) -> Body {
 
 fn write(n: u8, versioning: Versioning, older_null: Option<Version>) -> Write {
     Write {
+        restores: false,
         body: body(n),
         random: 7,
         versioning,
@@ -142,7 +146,7 @@ proptest! {
                 Step::DeleteVersion(_) => {}
             }
             let have: Vec<(String, Option<u8>)> = object.all().iter()
-                .map(|v| (v.id.to_string(), v.body.as_ref().map(|b| b.blob.0[0]))).collect();
+                .map(|v| (v.id.to_string(), v.body.as_ref().map(|b| b.stored.blob.0[0]))).collect();
             prop_assert_eq!(&have, &model.0);
             let null = object.older.iter().find(|old| old.id.is_null()).map(|old| old.seq);
             prop_assert_eq!(object.record.older_null, null);
@@ -173,6 +177,7 @@ fn conditions_look_at_the_visible_version() {
     };
     let outcome = |object: &Object, precondition: &Precondition| {
         let command = Write {
+            restores: false,
             precondition: precondition.clone(),
             ..write(9, Versioning::Enabled, None)
         };

@@ -4,8 +4,8 @@
 use tidelock_core::{
     Body, Caller, Command, Content, Facet, LockId, Record, StateHeader, Time, Versioning, decide,
     decide::{
-        Acquire, Acquired, Adopt, Claim, Freeze, NotAdopted, NotFreed, Precondition, Refused, Thaw, Unlock,
-        Why, Write,
+        Acquire, Acquired, Claim, Freeze, NotFreed, NotRestored, Precondition, Refused, Restore, Thaw,
+        Unlock, Why, Write,
     },
 };
 
@@ -49,6 +49,7 @@ impl State {
 
     fn write(&mut self, name: &str, serial: u64) -> Result<(), Refused> {
         let write = Write {
+            restores: false,
             body: body(serial),
             random: 0,
             versioning: Versioning::Enabled,
@@ -81,10 +82,13 @@ impl State {
         self.decide(&Thaw { caller: caller(name) }).is_ok()
     }
 
-    fn adopt(&mut self, id: u64, serial: u64) -> Result<(), NotAdopted> {
+    fn adopt(&mut self, id: u64, serial: u64) -> Result<(), NotRestored> {
         let follows = self.record.head.as_ref().map(|head| head.id.clone());
-        let adopt = Adopt {
-            id,
+        let adopt = Restore {
+            operation: "adopt".to_owned(),
+            refused: Some(id),
+            caller: caller("operator"),
+            who: "op@host".to_owned(),
             body: body(serial),
             follows,
             random: 1,
@@ -98,7 +102,7 @@ impl State {
 fn body(serial: u64) -> Body {
     let text = format!(r#"{{"version":4,"serial":{serial},"lineage":"l"}}"#);
     Body {
-        blob: tidelock_core::BlobId([u8::try_from(serial).unwrap(); 16]),
+        stored: tidelock_core::Stored::default(),
         size: text.len() as u64,
         md5: format!("md5 of {serial}"),
         etag: String::new(),
@@ -157,12 +161,12 @@ fn a_refused_write_is_adopted_once_and_never_over_a_holder() {
     assert!(state.write("a", 2).is_err());
     let kept = state.record.quarantined[0].id;
     state.acquire("b");
-    assert!(matches!(state.adopt(kept, 2), Err(NotAdopted::Locked(_))));
+    assert!(matches!(state.adopt(kept, 2), Err(NotRestored::Locked(_))));
     state.unlock("b").unwrap();
-    assert_eq!(state.adopt(kept + 1, 2), Err(NotAdopted::Unknown));
+    assert_eq!(state.adopt(kept + 1, 2), Err(NotRestored::Unknown));
     let fence = state.record.fence;
     assert!(state.freeze());
     assert_eq!(state.adopt(kept, 2), Ok(()), "operators may be alone with it");
     assert!(state.record.fence > fence + 1);
-    assert_eq!(state.adopt(kept, 3), Err(NotAdopted::Unknown));
+    assert_eq!(state.adopt(kept, 3), Err(NotRestored::Unknown));
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Claim, Command, Kept, Why};
-use crate::{Body, Caller, Facet, Lock, Record, Time, Version, VersionId, Versioning};
+use crate::{
+    Body, Caller, Facet, Lock, LockId, LockInfo, Record, Time, Version, VersionId, Versioning, Writer,
+    WriterLock,
+};
 
 /// A condition on the current version, as S3 puts it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +52,7 @@ pub enum Refused {
     State {
         /// The reason.
         why: Why,
-        /// Where the body is kept; `None` for a deletion.
+        /// Where the body is kept; `None` for a deletion, and for what was here before.
         kept: Option<Kept>,
     },
 }
@@ -61,8 +64,23 @@ pub struct Effects {
     pub keep: Option<Version>,
     /// The older version that became the head, to be taken off the older ones.
     pub promoted: Option<Version>,
+    /// Versions that are history alone from now on.
+    pub hidden: Vec<Version>,
     /// Versions that are gone for good, with their blobs.
     pub dropped: Vec<Version>,
+}
+
+impl Effects {
+    /// Takes a version out of what S3 shows. A state is kept all the same: what it was is not the object's to forget.
+    pub(super) fn remove(&mut self, version: Version, now: Time) {
+        match version.is_state() {
+            true => self.hidden.push(Version {
+                hidden: Some(now),
+                ..version
+            }),
+            false => self.dropped.push(version),
+        }
+    }
 }
 
 /// Wants a body to become the current version.
@@ -80,6 +98,9 @@ pub struct Write {
     pub caller: Caller,
     /// How it shows that it holds the lock.
     pub claim: Claim,
+    /// Whether the body is one that was current here before: who copies an older version over the current one means to
+    /// go back.
+    pub restores: bool,
     /// The older `null` version, as named by [`Record::older_null`].
     pub older_null: Option<Version>,
 }
@@ -99,19 +120,24 @@ impl Command for Write {
     fn apply(&self, record: &mut Record, now: Time) -> Self::Outcome {
         self.precondition.check(record)?;
         if let Err(why) = self.guard(record, now) {
+            // What was here before is kept already, and nothing that the caller writes later is made from it.
+            if self.restores {
+                return Err(Refused::State { why, kept: None });
+            }
             record.remember_refusal(&self.caller, &self.claim);
             let kept = Some(record.quarantine(&self.body));
             return Err(Refused::State { why, kept });
         }
         record.saw(&self.caller, now);
-        let (version, effects) = push(
-            record,
-            self.versioning,
-            self.older_null.as_ref(),
-            self.random,
-            now,
-            Some(&self.body),
-        );
+        let new = New {
+            body: Some(self.body.clone()),
+            writer: Some(Writer {
+                caller: self.caller.clone(),
+                lock: record.writes_under(&self.caller, &self.claim),
+            }),
+            random: self.random,
+        };
+        let (version, effects) = push(record, self.versioning, self.older_null.as_ref(), new, now);
         Ok(Written { version, effects })
     }
 }
@@ -125,6 +151,9 @@ impl Write {
         let Some(new) = &self.body.state else {
             return Ok(());
         };
+        if self.restores {
+            return Ok(());
+        }
         // Following may use the permission up.
         let permitted = record.permission(now).is_some();
         record.may_follow(new, &self.body.md5, now)?;
@@ -134,12 +163,7 @@ impl Write {
 
 /// Whether the current version is a state.
 fn is_state(record: &Record) -> bool {
-    record.head.as_ref().is_some_and(holds_state)
-}
-
-fn holds_state(version: &Version) -> bool {
-    let body = version.body.as_ref();
-    body.is_some_and(|body| body.state.is_some())
+    record.head.as_ref().is_some_and(Version::is_state)
 }
 
 /// Refuses to take a state away, or to bring the version behind it back, where `caller` may not write.
@@ -149,7 +173,7 @@ fn guard_removal(
     caller: &Caller,
     now: Time,
 ) -> Result<(), Refused> {
-    if is_state(record) || next.is_some_and(holds_state) {
+    if is_state(record) || next.is_some_and(Version::is_state) {
         let may = record.may_write(caller, &Claim::Caller);
         may.map_err(|why| Refused::State { why, kept: None })?;
         record.saw(caller, now);
@@ -188,23 +212,24 @@ impl Command for Delete {
         self.precondition.check(record)?;
         guard_removal(record, None, &self.caller, now)?;
         if self.versioning == Versioning::Unversioned {
-            let dropped: Vec<Version> = record.head.take().into_iter().collect();
+            let mut effects = Effects::default();
+            if let Some(head) = record.head.take() {
+                effects.remove(head, now);
+            }
             return Ok(Deleted {
                 version: None,
-                effects: Effects {
-                    dropped,
-                    ..Effects::default()
-                },
+                effects,
             });
         }
-        let (marker, effects) = push(
-            record,
-            self.versioning,
-            self.older_null.as_ref(),
-            self.random,
-            now,
-            None,
-        );
+        let new = New {
+            body: None,
+            writer: Some(Writer {
+                caller: self.caller.clone(),
+                lock: record.writes_under(&self.caller, &Claim::Caller),
+            }),
+            random: self.random,
+        };
+        let (marker, effects) = push(record, self.versioning, self.older_null.as_ref(), new, now);
         Ok(Deleted {
             version: Some(marker),
             effects,
@@ -212,30 +237,66 @@ impl Command for Delete {
     }
 }
 
+impl Record {
+    /// The lock that a write which was let through is under.
+    fn writes_under(&self, caller: &Caller, claim: &Claim) -> Option<WriterLock> {
+        let lock = match claim {
+            Claim::Caller => self.locks.iter().find(|lock| lock.holder == *caller),
+            Claim::Lock(id) => self.locks.iter().find(|lock| Some(&lock.id) == id.as_ref()),
+        }?;
+        let info = LockInfo::parse(lock.info(&Facet::File).as_bytes()).ok();
+        let (operation, who) = info
+            .map(|(info, _)| (info.operation, info.who))
+            .unwrap_or_default();
+        Some(WriterLock {
+            id: lock.id.clone(),
+            operation,
+            who,
+            fence: lock.fence,
+        })
+    }
+}
+
+/// What becomes the head.
+pub(super) struct New {
+    /// `None` for a delete marker.
+    pub(super) body: Option<Body>,
+    /// `None` where that is not known.
+    pub(super) writer: Option<Writer>,
+    /// The random half of its ID.
+    pub(super) random: u64,
+}
+
 /// Puts a new head in front: S3's rules for who keeps which ID and what the `null` version gives way to.
-fn push(
+pub(super) fn push(
     record: &mut Record,
     versioning: Versioning,
     older_null: Option<&Version>,
-    random: u64,
+    new: New,
     now: Time,
-    body: Option<&Body>,
 ) -> (Version, Effects) {
     let seq = record.take_seq();
     let id = match versioning {
-        Versioning::Enabled => VersionId::new(seq, random),
+        Versioning::Enabled => VersionId::new(seq, new.random),
         Versioning::Unversioned | Versioning::Suspended => VersionId::null(),
     };
+    let state = new.body.as_ref().and_then(|body| body.state.as_ref());
+    let is_plain_state = state.is_some_and(|state| !state.encrypted);
+    record.has_history |= state.is_some();
+    record.places += u64::from(is_plain_state);
     let version = Version {
         id,
         seq,
         written: now,
-        body: body.cloned(),
+        place: is_plain_state.then_some(record.places),
+        body: new.body,
+        writer: new.writer.map(Box::new),
+        hidden: None,
     };
     let mut effects = Effects::default();
     if let Some(former) = record.head.replace(version.clone()) {
         if former.id.is_null() && version.id.is_null() {
-            effects.dropped.push(former);
+            effects.remove(former, now);
         } else {
             if former.id.is_null() {
                 record.older_null = Some(former.seq);
@@ -244,7 +305,9 @@ fn push(
         }
     }
     if version.id.is_null() && record.older_null.take().is_some() {
-        effects.dropped.extend(older_null.cloned());
+        older_null
+            .iter()
+            .for_each(|old| effects.remove((*old).clone(), now));
     }
     (version, effects)
 }
@@ -272,11 +335,11 @@ impl Command for DeleteVersion {
             if self.next.as_ref().is_some_and(|next| next.id.is_null()) {
                 record.older_null = None;
             }
-            let effects = Effects {
+            let mut effects = Effects {
                 promoted: self.next.clone(),
-                dropped: gone.iter().cloned().collect(),
                 ..Effects::default()
             };
+            gone.iter().for_each(|gone| effects.remove(gone.clone(), now));
             return Ok(Deleted {
                 version: gone,
                 effects,
@@ -288,10 +351,8 @@ impl Command for DeleteVersion {
         if older.id.is_null() {
             record.older_null = None;
         }
-        let effects = Effects {
-            dropped: vec![older.clone()],
-            ..Effects::default()
-        };
+        let mut effects = Effects::default();
+        effects.remove(older.clone(), now);
         Ok(Deleted {
             version: Some(older.clone()),
             effects,
@@ -302,33 +363,51 @@ impl Command for DeleteVersion {
 /// Wants the head to bear other tags.
 #[derive(Clone, Debug)]
 pub struct SetTags {
-    /// The version that must still be the head.
-    pub id: VersionId,
     /// All tags from now on.
     pub tags: BTreeMap<String, String>,
 }
 
 impl Command for SetTags {
-    /// Whether the version was the head, and now bears the tags.
-    type Outcome = bool;
+    type Outcome = ();
 
-    fn apply(&self, record: &mut Record, _now: Time) -> bool {
-        let head = record.head.as_mut().filter(|head| head.id == self.id);
-        let body = head.and_then(|head| head.body.as_mut());
-        body.map(|body| body.content.tags.clone_from(&self.tags))
-            .is_some()
+    fn apply(&self, record: &mut Record, _now: Time) {
+        let body = record.head.as_mut().and_then(|head| head.body.as_mut());
+        body.into_iter()
+            .for_each(|body| body.content.tags.clone_from(&self.tags));
     }
 }
 
-/// An operator makes a refused write the current version after all: takes the lock, writes, and gives it back in one step.
+/// Wants older versions gone for good, because nobody keeps them any longer.
 #[derive(Clone, Debug)]
-pub struct Adopt {
-    /// The number of the refused write.
-    pub id: u64,
-    /// Its state with the serial that follows the current one.
+pub struct Expire {
+    /// Their numbers.
+    pub seqs: Vec<u64>,
+}
+
+impl Command for Expire {
+    type Outcome = ();
+
+    fn apply(&self, record: &mut Record, _now: Time) {
+        record.older_null = record.older_null.filter(|seq| !self.seqs.contains(seq));
+    }
+}
+
+/// An operator makes a state current that is not: an older version, or a write that was refused. Takes the lock, writes, and
+/// gives it back in one step.
+#[derive(Clone, Debug)]
+pub struct Restore {
+    /// What for, as the history shows it: `rollback to 7`.
+    pub operation: String,
+    /// The number of the refused write that is adopted, if it is one.
+    pub refused: Option<u64>,
+    /// The state with the serial that follows the current one.
     pub body: Body,
     /// The version that the new serial follows, which must still be current.
     pub follows: Option<VersionId>,
+    /// Who asks for it.
+    pub caller: Caller,
+    /// The same as the history shows it: `user@host`.
+    pub who: String,
     /// The random half of the new version's ID.
     pub random: u64,
     /// The bucket's versioning.
@@ -337,10 +416,10 @@ pub struct Adopt {
     pub older_null: Option<Version>,
 }
 
-/// Why a refused write was not adopted.
+/// Why a state was not made current.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotAdopted {
-    /// There is none of this number.
+pub enum NotRestored {
+    /// There is no refused write of this number.
     Unknown,
     /// Someone holds the lock.
     Locked(Box<Lock>),
@@ -348,25 +427,48 @@ pub enum NotAdopted {
     Overtaken,
 }
 
-impl Command for Adopt {
-    type Outcome = Result<Written, NotAdopted>;
+impl Command for Restore {
+    type Outcome = Result<Written, NotRestored>;
 
     fn apply(&self, record: &mut Record, now: Time) -> Self::Outcome {
         // Operators may have frozen the state to be alone with it.
-        if let Some(held) = record.locks.iter().find(|lock| !lock.has(&Facet::Operator)) {
-            return Err(NotAdopted::Locked(Box::new(held.clone())));
+        if let Some(held) = record.locks.iter().find(|lock| !lock.is_freeze()) {
+            return Err(NotRestored::Locked(Box::new(held.clone())));
         }
         if record.head.as_ref().map(|head| &head.id) != self.follows.as_ref() {
-            return Err(NotAdopted::Overtaken);
+            return Err(NotRestored::Overtaken);
         }
-        let before = record.quarantined.len();
-        record.quarantined.retain(|kept| kept.id != self.id);
-        if record.quarantined.len() == before {
-            return Err(NotAdopted::Unknown);
+        if self.refused.is_some() {
+            let before = record.quarantined.len();
+            record.quarantined.retain(|kept| Some(kept.id) != self.refused);
+            if record.quarantined.len() == before {
+                return Err(NotRestored::Unknown);
+            }
         }
         record.fence += 1;
-        let (older_null, body) = (self.older_null.as_ref(), Some(&self.body));
-        let (version, effects) = push(record, self.versioning, older_null, self.random, now, body);
+        let new = New {
+            body: Some(self.body.clone()),
+            writer: Some(self.writer(record.fence)),
+            random: self.random,
+        };
+        let (version, effects) = push(record, self.versioning, self.older_null.as_ref(), new, now);
         Ok(Written { version, effects })
+    }
+}
+
+impl Restore {
+    /// The lock that was taken for it and given back at once bears the fence as its ID.
+    fn writer(&self, fence: u64) -> Writer {
+        let id = LockId::try_from(format!("restore-{fence}").as_str());
+        let lock = id.ok().map(|id| WriterLock {
+            id,
+            operation: self.operation.clone(),
+            who: self.who.clone(),
+            fence,
+        });
+        Writer {
+            caller: self.caller.clone(),
+            lock,
+        }
     }
 }

@@ -132,15 +132,29 @@ impl<'a> Index<'a> {
 }
 
 impl Key<'_> {
+    /// `managed` or `data`.
+    pub(super) fn mode(&self) -> &str {
+        &self.mode
+    }
+
+    /// The resource's type.
+    pub(super) fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// As Terraform prints it.
     pub(super) fn address(&self) -> String {
+        self.below(&self.module)
+    }
+
+    /// The same without its module.
+    pub(super) fn local_address(&self) -> String {
+        self.below("")
+    }
+
+    fn below(&self, module: &str) -> String {
         let mut text = String::new();
-        let names = [
-            self.module.as_ref(),
-            self.mode.as_ref(),
-            self.kind.as_ref(),
-            self.name.as_ref(),
-        ];
+        let names = [module, self.mode.as_ref(), self.kind.as_ref(), self.name.as_ref()];
         for (part, name) in names.into_iter().enumerate() {
             // Terraform leaves out the root module and the mode of an ordinary resource.
             if (part == 0 && name.is_empty()) || (part == 1 && name == "managed") {

@@ -36,9 +36,27 @@ impl<'a> Marks<'a> {
     /// Whether a value at this path is a marked one, is inside of one or has one inside.
     pub(super) fn touch(&self, path: &[Step<'_>]) -> bool {
         // A mark that ends at the top covers also what Terraform notes beside the attributes.
-        let overlaps = |mark: &Vec<Step<'_>>| mark.iter().zip(path).all(|(mark, step)| mark == step);
-        self.paths.iter().any(overlaps)
+        if self.paths.iter().any(|mark| same(mark, path)) {
+            return true;
+        }
+        // An attribute of any type is written as its value and its type, and marks know nothing of that step. Where a map
+        // has a key of this name, something may be hidden that is no secret.
+        (1..path.len())
+            .filter(|at| path[*at] == Step::Key("value".into()))
+            .any(|at| {
+                let (before, after) = (&path[..at], &path[at + 1..]);
+                let inside = |mark: &Vec<Step<'_>>| {
+                    let (outer, inner) = mark.split_at(mark.len().min(at));
+                    same(outer, before) && same(inner, after)
+                };
+                self.paths.iter().any(inside)
+            })
     }
+}
+
+/// Whether two paths are the same as far as both go.
+fn same(mark: &[Step<'_>], path: &[Step<'_>]) -> bool {
+    mark.iter().zip(path).all(|(mark, step)| mark == step)
 }
 
 /// The steps of one path, as far as they can be compared: an element of a set is named by its whole value.

@@ -210,7 +210,7 @@ pub(super) fn side_by_side<'m, K: Ord, V>(
 }
 
 /// The value without the spaces between its tokens.
-fn compact(raw: &RawValue, levels: usize) -> Result<Value, TooDeep> {
+pub(super) fn compact(raw: &RawValue, levels: usize) -> Result<Value, TooDeep> {
     let mut text = String::with_capacity(raw.get().len());
     let (mut quoted, mut escaped, mut depth) = (false, false, 0_usize);
     for c in raw.get().chars() {

@@ -1,11 +1,11 @@
 //! One address with a state, its clock, and who writes, locks and grips it.
 
 use tidelock_core::{
-    Allowance, BlobId, Body, Caller, Content, Facet, LockId, Record, StateHeader, Ticket, Time, VersionId,
+    Allowance, Body, Caller, Content, Facet, LockId, Record, StateHeader, Stored, Ticket, Time, VersionId,
     Versioning, decide,
     decide::{
-        Acquire, Acquired, Adopt, Allow, Claim, Delete, DeleteVersion, Freeze, NotAdopted, Precondition,
-        Refused, Release, Released, Why, Write, Written,
+        Acquire, Acquired, Allow, Claim, Delete, DeleteVersion, Freeze, NotRestored, Precondition, Refused,
+        Release, Released, Restore, Why, Write, Written,
     },
 };
 
@@ -22,7 +22,7 @@ pub(crate) fn lock_id(id: &str) -> LockId {
 
 pub(crate) fn plain(md5: &str) -> Body {
     Body {
-        blob: BlobId([0; 16]),
+        stored: Stored::default(),
         size: 1,
         md5: md5.to_owned(),
         etag: md5.to_owned(),
@@ -50,6 +50,7 @@ pub(crate) fn state(lineage: &str, serial: u64, mark: &str) -> Body {
 
 pub(crate) fn write(who: &str, body: Body) -> Write {
     Write {
+        restores: false,
         body,
         random: 0,
         versioning: Versioning::Enabled,
@@ -177,7 +178,7 @@ impl Address {
         outcome.map(|_| record)
     }
 
-    pub(crate) fn adopt(&mut self, id: u64, body: Body) -> Result<Written, NotAdopted> {
+    pub(crate) fn adopt(&mut self, id: u64, body: Body) -> Result<Written, NotRestored> {
         let follows = self.record.head.as_ref().map(|head| head.id.clone());
         self.adopt_after(id, body, follows)
     }
@@ -187,9 +188,12 @@ impl Address {
         id: u64,
         body: Body,
         follows: Option<VersionId>,
-    ) -> Result<Written, NotAdopted> {
-        let command = Adopt {
-            id,
+    ) -> Result<Written, NotRestored> {
+        let command = Restore {
+            operation: "adopt".to_owned(),
+            refused: Some(id),
+            caller: caller("operator"),
+            who: "op@host".to_owned(),
             body,
             follows,
             random: 1,

@@ -78,10 +78,37 @@ fn who_gives_its_own_lock_back_is_not_fenced() {
     address.put("a", state("l", 6, "")).unwrap();
 }
 
+/// What was current before is kept already, and was not made from anything that was refused.
+#[test]
+fn a_refused_restoration_leaves_no_trace_and_no_refusal_forbids_one() {
+    let mut address = Address::new();
+    let back = Write {
+        restores: true,
+        ..write("a", state("l", 3, ""))
+    };
+    address.lock("b", "1");
+    let before = address.record.clone();
+    let refused = address.write(&back).unwrap_err();
+    assert!(matches!(
+        refused,
+        Refused::State {
+            why: Why::Locked(_),
+            kept: None
+        }
+    ));
+    assert_eq!(address.record, before);
+    address.refuses(&write("a", state("l", 6, "")));
+    address.release("b", "1", Facet::File);
+    address.write(&back).unwrap();
+    let why = address.refuses(&write("a", state("l", 7, "")));
+    assert_eq!(why, Why::AfterRefusal, "it allows nothing else");
+}
+
 #[test]
 fn over_http_the_id_tells_and_not_the_caller() {
     let mut address = Address::new();
     let by_id = |id: Option<&str>, serial: u64| Write {
+        restores: false,
         claim: Claim::Lock(id.map(lock_id)),
         ..write("one", state("l", serial, id.unwrap_or_default()))
     };

@@ -2,7 +2,7 @@
 
 use tidelock_core::{
     Facet, Record, Time, decide,
-    decide::{Discard, Freeze, Kept, NotAdopted, Refused, Release, Released, Why},
+    decide::{Discard, Freeze, Kept, NotRestored, Refused, Release, Released, Why},
     limits::QUARANTINE_MAX,
 };
 
@@ -172,7 +172,7 @@ fn an_adopted_body_becomes_current_and_leaves_the_quarantine() {
     assert!(address.record.quarantined.is_empty() && address.record.locks.is_empty());
     assert_eq!(
         address.adopt(id, state("l", 7, "lost")).unwrap_err(),
-        NotAdopted::Unknown
+        NotRestored::Unknown
     );
 }
 
@@ -184,11 +184,11 @@ fn nothing_is_adopted_under_a_lock_save_a_freeze_or_after_a_change() {
     let stale = address.record.head.as_ref().map(|head| head.id.clone());
     address.lock("a", "1");
     let refused = address.adopt(id, state("l", 6, "lost")).unwrap_err();
-    assert!(matches!(refused, NotAdopted::Locked(held) if held.id == lock_id("1")));
+    assert!(matches!(refused, NotRestored::Locked(held) if held.id == lock_id("1")));
     address.put("a", state("l", 6, "a")).unwrap();
     address.release("a", "1", Facet::File);
     let refused = address.adopt_after(id, state("l", 6, "lost"), stale);
-    assert_eq!(refused.unwrap_err(), NotAdopted::Overtaken);
+    assert_eq!(refused.unwrap_err(), NotRestored::Overtaken);
     address.freeze();
     address.adopt(id, state("l", 7, "lost")).unwrap();
     assert_eq!((address.serial(), address.record.locks.len()), (7, 1));

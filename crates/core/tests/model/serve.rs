@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use tidelock_core::{
-    BlobId, Body, Content, Facet, LockId, Record, StateHeader, Ticket, Time, Versioning, decide,
+    Body, Content, Facet, LockId, Record, StateHeader, Stored, Ticket, Time, Versioning, decide,
     decide::{Acquire, Acquired, Claim, Precondition, Refused, Release, Released, TakeBack, Write, Written},
 };
 
@@ -183,6 +183,7 @@ impl World {
         let before = self.load(context.rules, &self.live());
         let kind = context.setup.clients[whose.client];
         let command = Write {
+            restores: false,
             body: state(format!("{}-{serial}", whose.id()), serial),
             random: 0,
             versioning: Versioning::Unversioned,
@@ -227,7 +228,7 @@ impl World {
 
 fn state(md5: String, serial: u64) -> Body {
     Body {
-        blob: BlobId([0; 16]),
+        stored: Stored::default(),
         size: 1,
         etag: String::new(),
         md5,
