@@ -4,7 +4,12 @@
 //! can be a map, SQLite, PostgreSQL or DynamoDB. What the values mean is the service's business.
 //! Every engine passes the one suite in `tests/engines/conformance/`.
 
-use std::{future::Future, ops::Range, pin::Pin};
+use std::{
+    fs::File,
+    future::{Future, ready},
+    ops::Range,
+    pin::Pin,
+};
 
 use bytes::Bytes;
 
@@ -118,4 +123,15 @@ pub trait Engine: Send + Sync {
 
     /// The bytes `range` of a blob, cut at its end; `None` when there is no such blob.
     fn blob<'a>(&'a self, id: BlobId, range: Range<u64>) -> Pending<'a, Option<Bytes>>;
+
+    /// A copy of everything as of one moment during the call, and not before any commit already acknowledged: what an
+    /// [`EmbeddedEngine`] opens under the name `tidelock.db`.
+    ///
+    /// The file stands at its beginning and has no name, so that it is gone with its handle. Commits and reads go on
+    /// meanwhile. One copy is made at a time; who drops the future breaks it off. [`EngineError::Unavailable`] where
+    /// an engine makes none, as this does.
+    fn snapshot(&self) -> Pending<'_, File> {
+        let why = "this engine makes no copies of what it holds";
+        Box::pin(ready(Err(EngineError::Unavailable(why.to_owned()))))
+    }
 }

@@ -86,16 +86,19 @@ impl State {
         }
         self.last_revision += 1;
         let revision = self.last_revision;
-        self.records.extend(
-            batch
-                .puts
-                .into_iter()
-                .map(|(key, value)| (key, Entry { value, revision })),
-        );
+        // Copied, as to a disk: whoever made the bytes may wait for the last of them to be dropped.
+        self.records.extend(batch.puts.into_iter().map(|(key, value)| {
+            let value = Bytes::copy_from_slice(&value);
+            (key, Entry { value, revision })
+        }));
         for key in &batch.deletes {
             self.records.remove(key);
         }
-        self.blobs.extend(batch.put_blobs);
+        let blobs = batch
+            .put_blobs
+            .iter()
+            .map(|(id, blob)| (*id, Bytes::copy_from_slice(blob)));
+        self.blobs.extend(blobs);
         for id in &batch.drop_blobs {
             self.blobs.remove(id);
         }

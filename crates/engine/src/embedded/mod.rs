@@ -7,6 +7,7 @@
 //! when any of its descriptors on that file is closed.
 
 use std::{
+    fs::File,
     ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,10 +25,12 @@ mod fault;
 mod query;
 mod reader;
 mod schema;
+mod snapshot;
 mod writer;
 
 use directory::DirectoryLock;
 use reader::Readers;
+use snapshot::Snapshots;
 use writer::{Job, Writer};
 
 /// Records and blobs in `DIR/tidelock.db`; holds the directory for itself as long as it lives.
@@ -38,6 +41,7 @@ pub struct EmbeddedEngine {
     /// `None` once somebody waits for it to end.
     writer: Mutex<Option<JoinHandle<Writer>>>,
     readers: Readers,
+    snapshots: Snapshots,
 }
 
 impl EmbeddedEngine {
@@ -49,6 +53,12 @@ impl EmbeddedEngine {
         let lock = Arc::new(DirectoryLock::take(dir)?);
         let path = directory::create_database_file(dir)?;
         let connection = schema::open(&path)?;
+        let snapshots = Snapshots::new(dir, path.clone(), Arc::clone(&lock));
+        let snapshots = snapshots.map_err(|source| OpenError::Io {
+            doing: "remove what a crash has left of a copy in",
+            path: dir.to_owned(),
+            source,
+        })?;
         let writer = Writer::new(connection, Arc::clone(&lock)).map_err(|source| OpenError::Database {
             path: path.clone(),
             source,
@@ -66,7 +76,17 @@ impl EmbeddedEngine {
             queue: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
             readers: Readers::new(path, lock),
+            snapshots,
         })
+    }
+
+    /// Looks at every page, for a file that comes from elsewhere: whether SQLite finds it whole, and nothing in it that
+    /// would run by itself.
+    ///
+    /// # Errors
+    /// [`EngineError::Corrupt`] with the first thing that is wrong.
+    pub async fn check(&self) -> Result<(), EngineError> {
+        self.readers.run(|connection| query::check(connection)).await
     }
 
     /// Finishes every commit accepted so far, folds the log into the database file, and from then on
@@ -76,6 +96,7 @@ impl EmbeddedEngine {
         let writer = held(&self.writer).take();
         let stopped = tokio::task::spawn_blocking(|| writer.and_then(|thread| thread.join().ok())).await;
         self.readers.close().await;
+        self.snapshots.close().await;
         // The last connection to go folds the log in, so the writer's goes after the readers'.
         let _ = tokio::task::spawn_blocking(|| drop(stopped)).await;
     }
@@ -134,6 +155,10 @@ impl Engine for EmbeddedEngine {
                 .run(move |connection| query::blob(connection, &id, range)),
         )
     }
+
+    fn snapshot(&self) -> Pending<'_, File> {
+        Box::pin(self.snapshots.take())
+    }
 }
 
 /// Why a data directory could not be opened.
@@ -185,6 +210,19 @@ pub enum OpenError {
         schema::FORMAT
     )]
     Newer {
+        /// The database file.
+        path: PathBuf,
+        /// Its format version.
+        found: u64,
+    },
+    /// Written by a release before the first one.
+    #[error(
+        "{} has format {found} of a development release, this release reads format {}: pull its states with that one \
+         (terraform state pull), and push them to a new data directory",
+        path.display(),
+        schema::FORMAT
+    )]
+    Older {
         /// The database file.
         path: PathBuf,
         /// Its format version.

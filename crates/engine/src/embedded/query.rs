@@ -160,6 +160,22 @@ pub(super) fn apply(connection: &Connection, batch: &Batch, revision: Revision) 
     Ok(())
 }
 
+/// Whether the file is whole, and has tables and indexes only.
+pub(super) fn check(connection: &Connection) -> Result<(), Fault> {
+    let sql = "SELECT type || ' ' || name FROM sqlite_schema WHERE type NOT IN ('table', 'index')";
+    let foreign: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    if let Some(foreign) = foreign {
+        return Err(Fault::Damaged(format!(
+            "it holds the {foreign}, which is not ours"
+        )));
+    }
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    match found.as_str() {
+        "ok" => Ok(()),
+        _ => Err(Fault::Damaged(found)),
+    }
+}
+
 pub(super) fn last_revision(connection: &Connection) -> rusqlite::Result<Revision> {
     connection.query_row("SELECT value FROM meta WHERE name = 'last_revision'", [], |row| {
         row.get(0)

@@ -8,7 +8,7 @@ use tidelock_core::limits::{EMBEDDED_BUSY_MS, EMBEDDED_CACHE_KIB, EMBEDDED_WAL_K
 use super::OpenError;
 
 /// Grows with every change that an older release could not read or would write wrongly.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 /// Size of every chunk of a blob but its last. Part of the format: another size is another format.
 pub(super) const BLOB_CHUNK_BYTES: usize = 1024 * 1024;
@@ -69,7 +69,8 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection that waits for others and keeps little in memory.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -101,13 +102,12 @@ fn prepare_file(connection: &mut Connection, path: &Path) -> Result<(), OpenErro
             row.get(0)
         })
         .map_err(failed)?;
-    if found > FORMAT {
-        return Err(OpenError::Newer {
-            path: path.to_owned(),
-            found,
-        });
+    let path = path.to_owned();
+    match found {
+        ..FORMAT => Err(OpenError::Older { path, found }),
+        FORMAT => Ok(()),
+        _ => Err(OpenError::Newer { path, found }),
     }
-    Ok(())
 }
 
 /// All in one transaction: a crash here leaves an empty file, which the next start takes for a new one.

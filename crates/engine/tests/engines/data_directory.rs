@@ -85,6 +85,18 @@ fn a_directory_that_is_there_keeps_its_mode() {
 }
 
 #[test]
+fn an_older_format_is_refused_with_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path());
+    sqlite(&dir)
+        .execute("UPDATE meta SET value = 1 WHERE name = 'format'", [])
+        .unwrap();
+    let refused = refusal(dir.path());
+    assert!(matches!(refused, OpenError::Older { found: 1, .. }));
+    assert!(refused.to_string().contains("terraform state pull"), "{refused}");
+}
+
+#[test]
 fn a_newer_format_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path());
@@ -97,7 +109,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     assert!(
         refused
             .to_string()
-            .contains("format 99, this release reads up to format 1"),
+            .contains("format 99, this release reads up to format 2"),
         "{refused}"
     );
     assert!(fs::read(dir.path().join("tidelock.db")).unwrap() == before);

@@ -47,7 +47,7 @@ fn the_file_says_with_ordinary_tools_what_is_in_it() {
     );
     assert_eq!(
         text("SELECT group_concat(name || '=' || value) FROM meta"),
-        "format=1,last_revision=1"
+        "format=2,last_revision=1"
     );
     assert_eq!(
         text("SELECT group_concat(n || ':' || length(data)) FROM blob_chunk"),
@@ -221,4 +221,65 @@ async fn a_page_of_rubbish_is_reported_as_damage() {
     fs::write(&path, bytes).unwrap();
     let read = open(dir.path()).scan(Vec::new()..b"9".to_vec(), 999).await;
     assert!(matches!(read, Err(EngineError::Corrupt(_))), "{read:?}");
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_a_copy_is_removed_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    for name in ["tidelock.snapshot", "tidelock.snapshot-journal"] {
+        fs::write(dir.path().join(name), "half").unwrap();
+    }
+    let engine = open(dir.path());
+    engine.snapshot().await.unwrap();
+    let mut names: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.retain(|name| name.to_string_lossy().contains("snapshot"));
+    assert!(names.is_empty(), "{names:?}");
+}
+
+#[tokio::test]
+async fn after_closing_no_copy_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.close().await;
+    let refused = engine.snapshot().await;
+    assert!(
+        matches!(&refused, Err(EngineError::Unavailable(why)) if why.contains("shutting down")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_copy_holds_nothing_of_what_was_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    engine.commit(put("k", "v")).await.unwrap();
+    let batch = Batch {
+        put_blobs: vec![([1; 16], Bytes::from(vec![0x5e; 8 * 1024 * 1024]))],
+        ..Batch::default()
+    };
+    engine.commit(batch).await.unwrap();
+    let batch = Batch {
+        drop_blobs: vec![[1; 16]],
+        ..Batch::default()
+    };
+    engine.commit(batch).await.unwrap();
+    let size = engine.snapshot().await.unwrap().metadata().unwrap().len();
+    assert!(size < 100_000, "{size}");
+}
+
+#[tokio::test]
+async fn a_file_from_elsewhere_may_hold_nothing_that_runs_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).check().await.unwrap();
+    let trigger = "CREATE TRIGGER bad AFTER INSERT ON record BEGIN DELETE FROM record; END";
+    sqlite(&dir).execute_batch(trigger).unwrap();
+    let refused = open(dir.path()).check().await;
+    assert!(
+        matches!(&refused, Err(EngineError::Corrupt(why)) if why.contains("trigger bad")),
+        "{refused:?}"
+    );
 }

@@ -13,8 +13,11 @@ mod memory {
 }
 
 mod embedded {
-    crate::conformance_tests!({
-        let dir = tempfile::tempdir().unwrap();
-        (tidelock_engine::EmbeddedEngine::open(dir.path()).unwrap(), dir)
-    });
+    crate::conformance_tests!(
+        {
+            let dir = tempfile::tempdir().unwrap();
+            (tidelock_engine::EmbeddedEngine::open(dir.path()).unwrap(), dir)
+        },
+        with_snapshots
+    );
 }

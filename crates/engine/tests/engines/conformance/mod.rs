@@ -3,11 +3,13 @@
 pub mod blobs;
 pub mod concurrency;
 pub mod records;
+pub mod snapshots;
 
 use bytes::Bytes;
 use tidelock_engine::{Batch, Committed, Engine, Expect, Revision};
 
-/// Makes one test of every case of the suite. `$engine` gives a fresh engine and whatever must live as long as it.
+/// Makes one test of every case of the suite. `$engine` gives a fresh engine and whatever must live as long as it;
+/// `with_snapshots` adds what holds of engines that copy themselves.
 #[macro_export]
 macro_rules! conformance_tests {
     ($engine:expr) => {
@@ -53,6 +55,16 @@ macro_rules! conformance_tests {
             a_scan_sees_whole_batches_only
             a_commit_whose_caller_went_away_is_whole_or_absent
             revisions_of_concurrent_commits_are_all_different
+        );
+    };
+    ($engine:expr, with_snapshots) => {
+        $crate::conformance_tests!($engine);
+        $crate::conformance_tests!($engine, snapshots:
+            a_snapshot_opens_with_everything_in_it
+            a_snapshot_of_nothing_is_an_empty_store
+            a_snapshot_is_one_moment_while_others_commit
+            a_second_snapshot_at_the_same_time_is_refused
+            a_snapshot_whose_caller_went_away_gives_way_to_the_next
         );
     };
     ($engine:expr, $module:ident: $($case:ident)+) => {
