@@ -85,6 +85,19 @@ pub enum Error {
     /// A plain item stands where the lock would be shown.
     #[error("an item that is not a lock has this key")]
     Occupied,
+    /// What is stored of a version is not what was written, or cannot be opened.
+    #[error(
+        "version {version} of {address} cannot be read: {why}. Other versions may be: tidelock history {address}; \
+         tidelock verify finds all that cannot"
+    )]
+    Damaged {
+        /// Where.
+        address: Address,
+        /// The version's number, or that of the refused write.
+        version: u64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Others kept changing the same record; nothing was done, and trying again is right.
     #[error("too many changes at once on {0}")]
     Busy(String),
@@ -96,7 +109,7 @@ pub enum Error {
 impl Error {
     /// An error for a stored row that cannot be read.
     pub(crate) fn corrupt(row: &[u8], why: impl std::fmt::Display) -> Error {
-        let row = String::from_utf8_lossy(row).replace('\0', "|");
+        let row = crate::rows::shown(row);
         Error::Engine(EngineError::Corrupt(format!("row {row}: {why}")))
     }
 

@@ -4,17 +4,28 @@
 //! what comes back under the condition that nothing has changed since, and on a conflict take another turn.
 //! Nothing is decided here, and nothing that waits is anywhere else.
 
+mod backup;
+mod blame;
+mod bodies;
 mod buckets;
 mod error;
+mod find;
+mod history;
+mod import;
+mod keys;
 mod listing;
 mod locks;
 mod looks;
 mod multipart;
 mod objects;
 mod operator;
+mod packing;
 mod pins;
 mod quarantine;
 mod refusal;
+mod restore;
+mod retention;
+mod rotation;
 mod rows;
 mod runs;
 mod settings;
@@ -22,26 +33,43 @@ mod sightings;
 mod status;
 mod tables;
 mod turn;
+mod verify;
 mod waiting;
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use tidelock_core::Time;
 use tidelock_engine::Engine;
 pub use tidelock_engine::EngineError;
+use tokio::sync::Semaphore;
 
+pub use backup::Backup;
+pub use blame::{Blame, Touch};
+pub use bodies::Reading;
 pub use buckets::Bucket;
 pub use error::Error;
+pub use find::{FindPage, Found, Sought, StateEntry, StatesPage, Unread};
+pub use history::{Entry, EntryLock, Form, HistoryPage};
+pub use import::{Foreign, ImportError};
+pub use keys::{RootKey, RootKeys};
 pub use listing::{ListQuery, Listed, Page, VersionListed, VersionPage, VersionQuery};
 pub use locks::{LockRequest, Locking};
-pub use multipart::{Part, Seal, Upload, UploadPage};
+pub use multipart::{NewPart, Part, Seal, Upload, UploadPage};
 pub use objects::NewBody;
 pub use operator::OperatorError;
+pub use packing::{Collected, Packed};
 pub use refusal::{RefusedWrite, described};
+pub use restore::By;
+pub use retention::{Retention, RetentionError, Rule};
+pub use rotation::{KeyError, KeyRole, KeyStatus, KeyStore, KeysStatus, RotationError, RotationStatus};
 pub use runs::{Leases, Run, RunError};
 pub use settings::{Plans, Settings, Stale};
 pub use status::{AllowedStatus, FencedStatus, LockStatus, ReleaseStatus, StateStatus, Status, WaiterStatus};
 pub use tables::{ItemChange, ItemError, ItemRow, ScanOrder, Table};
+pub use verify::{Checksums, DamagedBody, VerifyPage};
 pub use waiting::Grant;
 
 /// The clock and the dice, passed in so that tests can hold them.
@@ -62,14 +90,19 @@ pub struct Service {
     in_turn: Arc<turn::InTurn>,
     sightings: Arc<sightings::Sightings>,
     looks: Arc<looks::Looks>,
+    backups: Arc<backup::Backups>,
     started: Time,
     settings: Settings,
+    keys: Arc<RwLock<Arc<RootKeys>>>,
+    rotation: Arc<rotation::Rotation>,
+    unpacking: Arc<Semaphore>,
+    packing: Arc<packing::Packing>,
 }
 
 impl Service {
-    /// A service over `engine`.
+    /// A service over `engine`, whose bodies are sealed under `keys`.
     #[must_use]
-    pub fn new(engine: Arc<dyn Engine>, world: Arc<dyn World>) -> Service {
+    pub fn new(engine: Arc<dyn Engine>, world: Arc<dyn World>, keys: RootKeys) -> Service {
         Service {
             started: world.now(),
             engine,
@@ -79,7 +112,12 @@ impl Service {
             in_turn: Arc::default(),
             sightings: Arc::default(),
             looks: Arc::default(),
+            backups: Arc::default(),
             settings: Settings::default(),
+            keys: Arc::new(RwLock::new(Arc::new(keys))),
+            rotation: Arc::default(),
+            unpacking: bodies::unpack_budget(),
+            packing: Arc::default(),
         }
     }
 
@@ -90,6 +128,13 @@ impl Service {
         self
     }
 
+    /// The same, with root keys that can be replaced where they are kept.
+    #[must_use]
+    pub fn with_key_store(mut self, store: Arc<dyn KeyStore>) -> Service {
+        self.rotation = Arc::new(rotation::Rotation::of(store));
+        self
+    }
+
     /// Finishes what a crash may have left half done: the deletion of a bucket or of a table.
     ///
     /// # Errors
@@ -97,6 +142,17 @@ impl Service {
     pub async fn recover(&self) -> Result<(), Error> {
         self.recover_buckets().await?;
         self.recover_tables().await
+    }
+
+    /// The root keys.
+    pub(crate) fn keys(&self) -> Arc<RootKeys> {
+        // A poisoned lock still holds whole keys: they are only ever replaced.
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Seals under other root keys from now on.
+    fn use_keys(&self, keys: RootKeys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
     /// The time now.

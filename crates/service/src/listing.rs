@@ -1,7 +1,7 @@
 //! Listing objects and versions, with prefix, delimiter and pages, as S3 lists them.
 
 use tidelock_core::{
-    Address, Record, Time, Version, VersionId,
+    Address, Record, Time, Version, VersionId, Versioning,
     limits::{LIST_PAGE_MAX, SCAN_PAGE_ROWS, SCAN_PAGE_ROWS_MIN},
 };
 
@@ -209,14 +209,16 @@ impl Service {
     /// # Errors
     /// [`Error::NoSuchBucket`].
     pub async fn list_versions(&self, bucket: &str, query: &VersionQuery) -> Result<VersionPage, Error> {
-        self.open_bucket(bucket).await?;
+        let (open, _) = self.open_bucket(bucket).await?;
+        // Without versioning only the current version is shown, however long its history: it is not looked through.
+        let has_older = open.versioning != Versioning::Unversioned;
         let limit = query.limit.min(LIST_PAGE_MAX);
         let delimiter = query.delimiter.as_deref();
         let mut page = VersionPage::default();
         if limit == 0 {
             return Ok(page);
         }
-        if let Some(marker) = &query.version_marker {
+        if let Some(marker) = query.version_marker.as_ref().filter(|_| has_older) {
             self.rest_of_key(bucket, query, marker, limit, &mut page).await?;
         }
         let mut walk = self.walk(bucket, &query.prefix, &query.key_marker, limit + 1);
@@ -227,9 +229,7 @@ impl Service {
             && let Some((key, row)) = walk.next().await?
         {
             let ObjectRow::Record(record) = row else { continue };
-            if record.head.is_none() {
-                continue;
-            }
+            let Some(head) = &record.head else { continue };
             if let Shown::Under(common) = shown(&key, &query.prefix, delimiter) {
                 walk.skip(bucket, &common);
                 if page.is_full(limit) {
@@ -240,8 +240,12 @@ impl Service {
                 continue;
             }
             let address = Address::new(bucket, &key).map_err(|why| Error::corrupt(key.as_bytes(), why))?;
-            self.add_versions(&address, &record, u64::MAX, limit, &mut page)
-                .await?;
+            if has_older {
+                self.add_versions(&address, &record, u64::MAX, limit, &mut page)
+                    .await?;
+            } else {
+                page.add(&address, [head.clone()], head.seq, limit);
+            }
         }
         Ok(page)
     }
@@ -299,31 +303,36 @@ impl Service {
             versions.push(head.clone());
         }
         if head.seq > 1 {
-            let older = self
-                .engine
-                .scan(rows::versions(address, before.min(head.seq)), limit + 1)
-                .await?;
-            for (row, entry) in &older {
-                versions.push(rows::decode(row, &entry.value)?);
-            }
+            let before = before.min(head.seq);
+            versions.extend(self.older_versions(address, before, limit + 1, false).await?);
         }
-        for version in versions {
-            if page.is_full(limit) {
-                page.end();
-                break;
-            }
-            let is_latest = version.seq == head.seq;
-            page.entries.push(VersionListed {
-                key: address.key().to_owned(),
-                version,
-                is_latest,
-            });
-        }
+        page.add(address, versions, head.seq, limit);
         Ok(())
     }
 }
 
 impl VersionPage {
+    /// Adds versions of one key, whose current one has the number `head`, as far as there is room.
+    fn add(
+        &mut self,
+        address: &Address,
+        versions: impl IntoIterator<Item = Version>,
+        head: u64,
+        limit: usize,
+    ) {
+        for version in versions {
+            if self.is_full(limit) {
+                self.end();
+                return;
+            }
+            self.entries.push(VersionListed {
+                key: address.key().to_owned(),
+                is_latest: version.seq == head,
+                version,
+            });
+        }
+    }
+
     fn is_full(&self, limit: usize) -> bool {
         self.entries.len() + self.prefixes.len() >= limit
     }

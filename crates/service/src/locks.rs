@@ -37,7 +37,7 @@ pub struct LockRequest {
 #[derive(Debug)]
 pub enum Locking {
     /// The lock is the caller's, as soon as the answer has reached it.
-    Granted(Grant),
+    Granted(Box<Grant>),
     /// Another ID holds it.
     Refused {
         /// The lock that stands in the way.
@@ -73,7 +73,7 @@ impl Service {
                     let now = self.now();
                     self.sightings.follow(&wanted.caller, now);
                     self.looks.shown(&wanted.caller, address, Some(&wanted.id), now);
-                    return Ok(Locking::Granted(request.granted()));
+                    return Ok(Locking::Granted(Box::new(request.granted())));
                 }
                 Acquired::Refused { held } => {
                     request.refused();

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use tidelock_core::{
-    Address, BlobId, Body, Caller, Content, Time, Version,
+    Address, Body, Caller, Content, Stored, Time, Version,
     decide::{Claim, Precondition},
     limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN, PART_NUMBER_MAX, SCAN_PAGE_ROWS, UPLOAD_PAGE_MAX},
 };
@@ -47,7 +47,25 @@ pub struct Part {
     pub written: Time,
     /// Its checksums, as response headers.
     pub checksums: BTreeMap<String, String>,
-    blob: BlobId,
+    /// The number of the version of the same object that it was copied from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+    pub(crate) stored: Stored,
+}
+
+/// A part that a caller wants stored.
+#[derive(Clone, Debug)]
+pub struct NewPart {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Their MD5.
+    pub md5: [u8; 16],
+    /// Their checksums, as response headers.
+    pub checksums: BTreeMap<String, String>,
+    /// The number of the version of the same object that it is copied from, if it is.
+    pub of: Option<u64>,
 }
 
 /// One page of uploads.
@@ -122,28 +140,23 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NoSuchUpload`], [`Error::InvalidPart`] for a number out of range, [`Error::TooLarge`].
-    pub async fn put_part(
-        &self,
-        address: &Address,
-        upload: &str,
-        number: u32,
-        bytes: Bytes,
-        md5: [u8; 16],
-        checksums: BTreeMap<String, String>,
-    ) -> Result<Part, Error> {
+    pub async fn put_part(&self, address: &Address, upload: &str, new: NewPart) -> Result<Part, Error> {
+        let NewPart { number, bytes, .. } = new;
         if !(1..=PART_NUMBER_MAX).contains(&number) {
             return Err(Error::InvalidPart(number));
         }
         if bytes.len() as u64 > OBJECT_BYTES_MAX {
             return Err(Error::TooLarge);
         }
+        let (stored, sealed) = self.seal(&bytes).await?;
         let part = Part {
             number,
             size: bytes.len() as u64,
-            md5: hex::encode(md5),
+            md5: hex::encode(new.md5),
             written: self.now(),
-            checksums,
-            blob: BlobId(self.random()),
+            checksums: new.checksums,
+            of: new.of,
+            stored,
         };
         let row = rows::part(upload, number);
         for _ in TURNS {
@@ -167,8 +180,8 @@ impl Service {
                     (row.clone(), rows::encode(&part)),
                     (rows::upload(address, upload), rows::encode(&open)),
                 ],
-                put_blobs: vec![(part.blob.0, bytes.clone())],
-                drop_blobs: former_part.into_iter().map(|part| part.blob.0).collect(),
+                put_blobs: vec![(part.stored.blob.0, sealed.clone())],
+                drop_blobs: former_part.into_iter().map(|part| part.stored.blob.0).collect(),
                 ..Batch::default()
             };
             if self.commit(batch).await? {
@@ -194,8 +207,7 @@ impl Service {
     }
 
     async fn scan_parts(&self, upload: &str, after: u32, limit: usize) -> Result<Vec<Part>, Error> {
-        let range = rows::part(upload, after.saturating_add(1))..rows::part(upload, u32::MAX);
-        let page = self.engine.scan(range, limit).await?;
+        let page = self.engine.scan(rows::parts_above(upload, after), limit).await?;
         page.iter()
             .map(|(row, entry)| rows::decode(row, &entry.value))
             .collect()
@@ -257,6 +269,7 @@ impl Service {
         let terms = Terms {
             precondition,
             claim: Claim::Caller,
+            restores: false,
             caller,
         };
         for _ in TURNS {
@@ -289,27 +302,44 @@ impl Service {
         revision: Revision,
         named: &[(u32, String)],
         seal: Seal<'_>,
-        terms: Terms<'_>,
+        mut terms: Terms<'_>,
     ) -> Result<Version, Error> {
-        let stored = self.all_parts(&open.id).await?;
-        let parts = choose(&stored, named)?;
-        let bytes = self.assemble(&parts).await?;
+        let all = self.all_parts(&open.id).await?;
+        let parts = choose(&all, named)?;
+        let bytes = self.assemble(address, &parts).await?;
         let mut content = open.content;
         content
             .headers
             .extend(seal(&bytes, &parts).map_err(Error::BadDigest)?);
+        let (stored, sealed) = self.seal(&bytes).await?;
         let body = Body {
-            blob: BlobId(self.random()),
+            stored,
             size: bytes.len() as u64,
             md5: hex::encode(Md5::digest(&bytes)),
             etag: etag_of(&parts),
-            state: state_header(&bytes).await,
+            state: state_header(&bytes).await?,
             content,
             part_sizes: parts.iter().map(|part| part.size).collect(),
             upload: Some(open.id.clone()),
         };
-        let ended = end_of(rows::upload(address, &open.id), revision, &open.id, &stored);
-        self.write(address, body, bytes, terms, &ended).await
+        terms.restores = self.is_copy(address, &parts, &body).await?;
+        let ended = end_of(rows::upload(address, &open.id), revision, &open.id, &all);
+        self.write(address, body, sealed, terms, &ended).await
+    }
+
+    /// Whether the parts are an older version of the same object, and all of it: large ones are restored in parts.
+    async fn is_copy(&self, address: &Address, parts: &[Part], body: &Body) -> Result<bool, Error> {
+        let Some(of) = parts.first().and_then(|part| part.of) else {
+            return Ok(false);
+        };
+        if parts.iter().any(|part| part.of != Some(of)) {
+            return Ok(false);
+        }
+        match self.version(address, of).await {
+            Ok(version) => Ok(version.body.is_some_and(|older| older.md5 == body.md5)),
+            Err(Error::NoSuchVersion { .. }) => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     async fn completed_before(&self, address: &Address, upload: &str) -> Result<Version, Error> {
@@ -339,15 +369,14 @@ impl Service {
         }
     }
 
-    async fn assemble(&self, parts: &[Part]) -> Result<Bytes, Error> {
+    async fn assemble(&self, address: &Address, parts: &[Part]) -> Result<Bytes, Error> {
         let size: u64 = parts.iter().map(|part| part.size).sum();
         if size > OBJECT_BYTES_MAX {
             return Err(Error::TooLarge);
         }
         let mut bytes = BytesMut::with_capacity(usize::try_from(size).map_err(|_| Error::TooLarge)?);
         for part in parts {
-            let piece = self.engine.blob(part.blob.0, 0..part.size).await?;
-            let piece = piece.filter(|piece| piece.len() as u64 == part.size);
+            let piece = self.read_alone(address, part.size, &part.stored).await?;
             bytes.extend_from_slice(&piece.ok_or(Error::InvalidPart(part.number))?);
         }
         Ok(bytes.freeze())
@@ -397,7 +426,7 @@ fn end_of(row: Vec<u8>, revision: Revision, upload: &str, parts: &[Part]) -> Bat
     Batch {
         checks: vec![(row.clone(), Expect::At(revision))],
         deletes: parts_rows.chain([row]).collect(),
-        drop_blobs: parts.iter().map(|part| part.blob.0).collect(),
+        drop_blobs: parts.iter().map(|part| part.stored.blob.0).collect(),
         ..Batch::default()
     }
 }

@@ -1,17 +1,19 @@
 //! Writing, finding, reading and deleting objects and their versions.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tidelock_core::{
-    Address, BlobId, Body, Caller, Content, StateHeader, Version, VersionId, Versioning,
+    Address, Body, Caller, Content, StateHeader, Version, VersionId, Versioning,
     decide::{Claim, Delete, DeleteVersion, Deleted, Precondition, Refused, SetTags, Write},
-    limits::{OBJECT_BYTES_MAX, PARSE_INLINE_BYTES_MAX},
+    limits::OBJECT_BYTES_MAX,
 };
-use tidelock_engine::{Batch, EngineError, Expect};
+use tidelock_engine::{Batch, Expect};
 
 use crate::{
-    Error, Service, rows,
+    Error, Service,
+    bodies::beside,
+    rows,
     turn::{TURNS, Turn},
 };
 
@@ -28,6 +30,8 @@ pub struct NewBody {
     pub precondition: Precondition,
     /// How the writer shows that it holds the lock.
     pub claim: Claim,
+    /// Whether it is an older version of the same object.
+    pub restores: bool,
 }
 
 /// Under what terms a body becomes the current version.
@@ -35,6 +39,7 @@ pub struct NewBody {
 pub(crate) struct Terms<'a> {
     pub(crate) precondition: Precondition,
     pub(crate) claim: Claim,
+    pub(crate) restores: bool,
     pub(crate) caller: &'a Caller,
 }
 
@@ -45,13 +50,17 @@ impl Service {
     /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::State`], [`Error::TooLarge`], [`Error::LockFile`];
     /// [`Error::NoSuchKey`] for `If-Match` on what does not exist.
     pub async fn put(&self, address: &Address, new: NewBody, caller: &Caller) -> Result<Version, Error> {
+        if new.bytes.len() as u64 > OBJECT_BYTES_MAX {
+            return Err(Error::TooLarge);
+        }
         let md5 = hex::encode(new.md5);
+        let (stored, sealed) = self.seal(&new.bytes).await?;
         let body = Body {
-            blob: BlobId(self.random()),
+            stored,
             size: new.bytes.len() as u64,
             etag: md5.clone(),
             md5,
-            state: state_header(&new.bytes).await,
+            state: state_header(&new.bytes).await?,
             content: new.content,
             part_sizes: Vec::new(),
             upload: None,
@@ -59,29 +68,26 @@ impl Service {
         let terms = Terms {
             precondition: new.precondition,
             claim: new.claim,
+            restores: new.restores,
             caller,
         };
         let written = self
-            .write(address, body, new.bytes, terms, &Batch::default())
+            .write(address, body, sealed, terms, &Batch::default())
             .await?;
         self.pins.forget(address, caller);
         Ok(written)
     }
 
-    /// Writes a body whose description is complete. `also` is what must happen with it: its checks, deletes and blobs to
+    /// Writes a body whose description is complete, and its blob. `also` is what must happen with it: its checks, deletes and blobs to
     /// drop. When one of the checks no longer holds, this is [`Error::Busy`] at once.
     pub(crate) async fn write(
         &self,
         address: &Address,
         body: Body,
-        bytes: Bytes,
+        blob: Bytes,
         terms: Terms<'_>,
         also: &Batch,
     ) -> Result<Version, Error> {
-        if body.size > OBJECT_BYTES_MAX {
-            return Err(Error::TooLarge);
-        }
-        let blob = body.blob.0;
         let mut command = Write {
             body,
             random: half(self.random()),
@@ -89,12 +95,13 @@ impl Service {
             precondition: terms.precondition,
             caller: terms.caller.clone(),
             claim: terms.claim,
+            restores: terms.restores,
             older_null: None,
         };
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
             command.versioning = self.guard_bucket(&mut turn).await?;
-            command.older_null = self.older_null(&turn, command.versioning).await?;
+            command.older_null = self.older_null(&mut turn, command.versioning).await?;
             let written = match turn.decide(&command, self) {
                 Ok(written) => written,
                 Err(Refused::State {
@@ -102,7 +109,7 @@ impl Service {
                     kept: Some(kept),
                 }) => {
                     let refused = (&kept, &why);
-                    self.keep_aside(&mut turn, refused, &command.body, bytes.clone(), terms.caller)
+                    self.keep_aside(&mut turn, refused, &command.body, blob.clone(), terms.caller)
                         .await?;
                     if turn.commit(self).await? {
                         return Err(Error::refused(
@@ -117,12 +124,12 @@ impl Service {
                 }
                 Err(refused) => return Err(Error::refused(refused, address)),
             };
-            turn.apply(&written.effects);
-            turn.batch.put_blobs.push((blob, bytes.clone()));
+            turn.written(&written, blob.clone());
             turn.batch.checks.extend_from_slice(&also.checks);
             turn.batch.deletes.extend_from_slice(&also.deletes);
             turn.batch.drop_blobs.extend_from_slice(&also.drop_blobs);
             if turn.commit(self).await? {
+                self.packing.wake(&written.version);
                 return Ok(written.version);
             }
             for (row, expect) in &also.checks {
@@ -146,11 +153,11 @@ impl Service {
     /// The older `null` version, where it would have to give way.
     pub(crate) async fn older_null(
         &self,
-        turn: &Turn,
+        turn: &mut Turn,
         versioning: Versioning,
     ) -> Result<Option<Version>, Error> {
         match turn.record.older_null {
-            Some(seq) if versioning != Versioning::Enabled => self.older(&turn.address, seq).await,
+            Some(seq) if versioning != Versioning::Enabled => turn.older(self, seq).await,
             _ => Ok(None),
         }
     }
@@ -178,29 +185,12 @@ impl Service {
         }
         let seq = if id.is_null() { record.older_null } else { id.seq() };
         let found = match seq {
-            Some(seq) => self.older(address, seq).await?.filter(|found| found.id == *id),
+            Some(seq) => self.shown(address, seq, id).await?,
             None => None,
         };
         found.ok_or_else(|| Error::NoSuchVersion {
             address: address.clone(),
             version: id.to_string(),
-        })
-    }
-
-    /// The bytes `range` of a body, which must lie within its size. Ask for pieces: each is held in memory.
-    ///
-    /// # Errors
-    /// [`Error::Engine`], also when the version was deleted since it was found.
-    pub async fn read(&self, body: &Body, range: Range<u64>) -> Result<Bytes, Error> {
-        let wanted = range.end.min(body.size).saturating_sub(range.start);
-        if wanted == 0 {
-            return Ok(Bytes::new());
-        }
-        let bytes = self.engine.blob(body.blob.0, range).await?;
-        bytes.filter(|bytes| bytes.len() as u64 == wanted).ok_or_else(|| {
-            Error::Engine(EngineError::Unavailable(
-                "the version was deleted while it was read".to_owned(),
-            ))
         })
     }
 
@@ -219,7 +209,7 @@ impl Service {
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
             let versioning = self.guard_bucket(&mut turn).await?;
-            let older_null = self.older_null(&turn, versioning).await?;
+            let older_null = self.older_null(&mut turn, versioning).await?;
             let command = Delete {
                 random,
                 versioning,
@@ -251,16 +241,17 @@ impl Service {
     ) -> Result<Deleted, Error> {
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
-            self.guard_bucket(&mut turn).await?;
+            let versioning = self.guard_bucket(&mut turn).await?;
             let (mut older, mut next) = (None, None);
             if turn.record.head.as_ref().is_some_and(|head| head.id == *id) {
-                next = self.next_older(&turn).await?;
+                next = self.next_older(&mut turn, versioning).await?;
             } else if let Some(seq) = if id.is_null() {
                 turn.record.older_null
             } else {
                 id.seq()
             } {
-                older = self.older(address, seq).await?.filter(|found| found.id == *id);
+                let found = turn.older(self, seq).await?;
+                older = found.filter(|found| found.id == *id && found.hidden.is_none());
             }
             let command = DeleteVersion {
                 older,
@@ -280,17 +271,24 @@ impl Service {
         Err(Error::Busy(address.to_string()))
     }
 
-    async fn next_older(&self, turn: &Turn) -> Result<Option<Version>, Error> {
-        let Some(head) = &turn.record.head else {
+    /// The version that becomes current when the current one goes. Without versioning all others are history alone, and there
+    /// may be thousands.
+    async fn next_older(&self, turn: &mut Turn, versioning: Versioning) -> Result<Option<Version>, Error> {
+        let head = turn.record.head.as_ref();
+        let Some(head) = head.filter(|_| versioning != Versioning::Unversioned) else {
             return Ok(None);
         };
-        let page = self
-            .engine
-            .scan(rows::versions(&turn.address, head.seq), 1)
-            .await?;
-        page.first()
-            .map(|(row, entry)| rows::decode(row, &entry.value))
-            .transpose()
+        let mut shown = self.older_versions(&turn.address, head.seq, 1, false).await?;
+        match shown.pop() {
+            Some(next) => turn.older(self, next.seq).await,
+            None => Ok(None),
+        }
+    }
+
+    /// An older version, as S3 shows it under its ID.
+    async fn shown(&self, address: &Address, seq: u64, id: &VersionId) -> Result<Option<Version>, Error> {
+        let found = self.older(address, seq).await?;
+        Ok(found.filter(|found| found.id == *id && found.hidden.is_none()))
     }
 
     /// Replaces the tags of a version.
@@ -306,19 +304,21 @@ impl Service {
         for _ in TURNS {
             let mut found = self.find(address, version).await?;
             let mut turn = self.turn(address).await?;
-            let command = SetTags {
-                id: found.id.clone(),
-                tags: tags.clone(),
-            };
+            if turn.is_head(found.seq) {
+                turn.decide(&SetTags { tags: tags.clone() }, self);
+            } else {
+                // What was current may be gone, or history alone, though its ID is still about.
+                let older = turn.older(self, found.seq).await?;
+                let Some(older) = older.filter(|older| older.hidden.is_none()) else {
+                    continue;
+                };
+                found = older;
+            }
             if let Some(body) = &mut found.body {
                 body.content.tags.clone_from(&tags);
             }
-            if !turn.decide(&command, self) {
+            if !turn.is_head(found.seq) {
                 let row = rows::version(address, found.seq);
-                let Some(entry) = self.engine.get(&row).await? else {
-                    continue;
-                };
-                turn.batch.checks.push((row.clone(), Expect::At(entry.revision)));
                 turn.batch.puts.push((row, rows::encode(&found)));
             }
             if turn.commit(self).await? {
@@ -345,19 +345,13 @@ impl Service {
 }
 
 /// The header of a body, if it is a state. Large bodies are read beside the event loop.
-pub(crate) async fn state_header(bytes: &Bytes) -> Option<StateHeader> {
+pub(crate) async fn state_header(bytes: &Bytes) -> Result<Option<StateHeader>, Error> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first != Some(&b'{') {
-        return None;
+        return Ok(None);
     }
-    if bytes.len() < PARSE_INLINE_BYTES_MAX {
-        return StateHeader::parse(bytes).ok();
-    }
-    let bytes = bytes.clone();
-    tokio::task::spawn_blocking(move || StateHeader::parse(&bytes).ok())
-        .await
-        .ok()
-        .flatten()
+    let body = bytes.clone();
+    beside(bytes.len(), move || StateHeader::parse(&body).ok()).await
 }
 
 /// Half of sixteen random bytes.

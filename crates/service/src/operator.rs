@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidelock_core::{
     Address, Allowance, Caller, Lock, LockId, Time,
-    decide::{Allow, Freeze, NotAdopted, NotFreed, Thaw, Unlock},
+    decide::{Allow, Freeze, NotFreed, NotRestored, Thaw, Unlock},
     limits::{ALLOW_MS_MAX, FREEZE_TEXT_BYTES_MAX},
 };
 
@@ -66,20 +66,45 @@ pub enum OperatorError {
         id: u64,
     },
     /// The state has changed since the operator looked.
-    #[error("{0} has changed since you looked at it; look again: tidelock rescue diff")]
+    #[error("{0} has changed since you looked at it; nothing was done: look again, and decide anew")]
     Overtaken(Address),
     /// OpenTofu has sealed the serial in with the rest.
     #[error(
-        "the refused state is encrypted with serial {serial}, which only its owner can raise above {head}: permit it with \
+        "that state is encrypted with serial {serial}, which only its owner can raise above {head}: permit it with \
          tidelock allow {address} --rewind, then tofu state push -force"
     )]
     Sealed {
         /// Where.
         address: Address,
-        /// The serial of the refused state.
+        /// The serial of the state that is to be made current.
         serial: u64,
-        /// That of the current one.
+        /// The highest that a state there ever had.
         head: u64,
+    },
+    /// Somebody is making a backup.
+    #[error(
+        "access key {} at {} has been making a backup for {} s; wait for it to end, or end it there",
+        caller.access_key_id, caller.source, for_ms / 1_000
+    )]
+    BackupUnderWay {
+        /// Who.
+        caller: Caller,
+        /// Since how many milliseconds.
+        for_ms: i64,
+    },
+    /// The version is of another history than the current state.
+    #[error(
+        "that version of {address} is of lineage {own}, the state of lineage {head}: nothing that Terraform knows leads \
+         from one to the other. If you mean it: tidelock show --state {address} VERSION > old.tfstate, \
+         tidelock allow {address} --relineage, terraform state push -force old.tfstate"
+    )]
+    OtherLineage {
+        /// Where.
+        address: Address,
+        /// That of the version.
+        own: String,
+        /// That of the current state.
+        head: String,
     },
     /// The wish itself makes no sense.
     #[error("{0}")]
@@ -213,12 +238,15 @@ impl Service {
 }
 
 impl OperatorError {
-    pub(crate) fn not_adopted(why: NotAdopted, address: &Address, id: u64) -> OperatorError {
+    pub(crate) fn not_restored(why: NotRestored, address: &Address, refused: Option<u64>) -> OperatorError {
         let address = address.clone();
         match why {
-            NotAdopted::Unknown => OperatorError::NoSuchWrite { address, id },
-            NotAdopted::Locked(held) => OperatorError::Locked { address, held },
-            NotAdopted::Overtaken => OperatorError::Overtaken(address),
+            NotRestored::Unknown => OperatorError::NoSuchWrite {
+                address,
+                id: refused.unwrap_or_default(),
+            },
+            NotRestored::Locked(held) => OperatorError::Locked { address, held },
+            NotRestored::Overtaken => OperatorError::Overtaken(address),
         }
     }
 }

@@ -89,10 +89,11 @@ impl Service {
     /// As [`Service::find`].
     pub async fn find_pinned(&self, address: &Address, caller: &Caller) -> Result<Version, Error> {
         if let Some(pinned) = self.pins.get(address, caller, self.now()) {
-            // Under the ID `null` there may be another version by now.
-            match self.find(address, Some(&pinned.id)).await {
-                Ok(found) if found.seq == pinned.seq => return Ok(found),
-                Ok(_) | Err(Error::NoSuchVersion { .. }) => self.pins.forget(address, caller),
+            self.open_bucket(address.bucket()).await?;
+            // By its number: under the ID `null` there may be another version by now, while a state is still in the history.
+            match self.version(address, pinned.seq).await {
+                Ok(found) => return Ok(found),
+                Err(Error::NoSuchVersion { .. }) => self.pins.forget(address, caller),
                 Err(other) => return Err(other),
             }
         }

@@ -10,7 +10,6 @@ use tidelock_core::{
     decide::{Kept, Why},
     diff::visible,
 };
-use tidelock_engine::BlobId;
 
 use crate::{Error, Service, rows, turn::Turn};
 
@@ -172,7 +171,7 @@ impl Service {
         turn: &mut Turn,
         refused: (&Kept, &Why),
         body: &Body,
-        bytes: bytes::Bytes,
+        blob: bytes::Bytes,
         caller: &Caller,
     ) -> Result<(), Error> {
         let (kept, why) = refused;
@@ -188,7 +187,7 @@ impl Service {
         };
         let row = rows::quarantined(&turn.address, kept.id);
         turn.batch.puts.push((row, rows::encode(&entry)));
-        turn.batch.put_blobs.push((body.blob.0, bytes));
+        turn.batch.put_blobs.push((body.stored.blob.0, blob));
         if let Some(dropped) = kept.dropped {
             tracing::warn!(address = %turn.address, number = dropped, "the oldest refused write gives way to a new one");
             self.drop_refused(turn, dropped).await?;
@@ -201,8 +200,7 @@ impl Service {
         let row = rows::quarantined(&turn.address, id);
         if let Some(entry) = self.engine.get(&row).await? {
             let old: RefusedWrite = rows::decode(&row, &entry.value)?;
-            let blob: BlobId = old.body.blob.0;
-            turn.batch.drop_blobs.push(blob);
+            turn.batch.drop_blobs.push(old.body.stored.blob.0);
             turn.batch.deletes.push(row);
         }
         Ok(())

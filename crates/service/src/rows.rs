@@ -2,7 +2,8 @@
 //!
 //! `b|BUCKET` bucket · `o|BUCKET|KEY` record or lock file · `v|BUCKET|KEY|!SEQ` older version, newest first ·
 //! `l|BUCKET|KEY` there is a lock · `q|BUCKET|KEY|ID` refused state write · `u|BUCKET|KEY|UPLOAD` upload ·
-//! `p|UPLOAD|NUMBER` part · `t|TABLE` table · `i|TABLE-ID|ROW` item · `r|ID` run.
+//! `p|UPLOAD|NUMBER` part · `t|TABLE` table · `i|TABLE-ID|ROW` item · `r|ID` run · `w|BUCKET|KEY` there is a version to
+//! pack · `c|BUCKET|KEY|!SEQ` what a version changed · `k|check` root key.
 //! The bar is a NUL, which no bucket, key, upload or table may contain, so keys sort as their names do.
 
 use std::ops::Range;
@@ -29,6 +30,9 @@ pub(crate) struct LockFile {
     pub(crate) etag: String,
     pub(crate) since: Time,
 }
+
+/// A NUL and a number of eight bytes, at the end of a row.
+const NUMBER_BYTES: usize = 9;
 
 fn row(space: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut row = vec![space];
@@ -62,6 +66,29 @@ pub(crate) fn version(address: &Address, seq: u64) -> Vec<u8> {
     )
 }
 
+/// What the version of this number changed.
+pub(crate) fn changed(address: &Address, seq: u64) -> Vec<u8> {
+    row(
+        b'c',
+        &[
+            address.bucket().as_bytes(),
+            address.key().as_bytes(),
+            &(!seq).to_be_bytes(),
+        ],
+    )
+}
+
+/// The version's number, of a row that ends with one.
+pub(crate) fn seq(row: &[u8]) -> Result<u64, Error> {
+    let seq = row.last_chunk().map(|last| !u64::from_be_bytes(*last));
+    seq.ok_or_else(|| Error::corrupt(row, "the row's name is too short"))
+}
+
+/// The mark of an address that has a version to pack.
+pub(crate) fn unpacked(address: &Address) -> Vec<u8> {
+    row(b'w', &[address.bucket().as_bytes(), address.key().as_bytes()])
+}
+
 /// The older versions of an address that are older than `before`, newest first.
 pub(crate) fn versions(address: &Address, before: u64) -> Range<Vec<u8>> {
     let mut end = version(address, 0);
@@ -77,18 +104,40 @@ pub(crate) fn locked(address: &Address) -> Vec<u8> {
 
 /// The marks of the addresses that begin with `prefix`.
 pub(crate) fn locked_under(prefix: &str) -> Range<Vec<u8>> {
+    under(b'l', prefix)
+}
+
+/// The records of the addresses that begin with `prefix`.
+pub(crate) fn objects_under(prefix: &str) -> Range<Vec<u8>> {
+    under(b'o', prefix)
+}
+
+/// The rows of a space whose addresses begin with `prefix`.
+pub(crate) fn under(space: u8, prefix: &str) -> Range<Vec<u8>> {
     let (bucket, key) = prefix.split_once('/').unzip();
     let bucket = bucket.unwrap_or(prefix).as_bytes();
     prefixed(match key {
-        Some(key) => row(b'l', &[bucket, key.as_bytes()]),
-        None => row(b'l', &[bucket]),
+        Some(key) => row(space, &[bucket, key.as_bytes()]),
+        None => row(space, &[bucket]),
     })
 }
 
-/// The address that such a mark is of.
-pub(crate) fn locked_address(row: &[u8]) -> Result<Address, Error> {
-    let name = tail(row, 1)?.replacen('\0', "/", 1);
+/// The address that a row is of which begins with bucket and key.
+pub(crate) fn address(row: &[u8]) -> Result<Address, Error> {
+    let named = match row.first() {
+        Some(b'v' | b'q') => row.len().checked_sub(NUMBER_BYTES),
+        Some(b'u') => row.iter().rposition(|byte| *byte == 0),
+        _ => Some(row.len()),
+    };
+    let named = named.and_then(|end| row.get(..end)).unwrap_or_default();
+    let name = tail(named, 1)?.replacen('\0', "/", 1);
     Address::parse(&name).map_err(|why| Error::corrupt(row, why))
+}
+
+/// The number that ends the row of an older version.
+pub(crate) fn number_of(row: &[u8]) -> Option<u64> {
+    let inverted = row.last_chunk().filter(|_| row.first() == Some(&b'v'))?;
+    Some(!u64::from_be_bytes(*inverted))
 }
 
 pub(crate) fn quarantined(address: &Address, id: u64) -> Vec<u8> {
@@ -115,6 +164,16 @@ pub(crate) fn part(upload: &str, number: u32) -> Vec<u8> {
     row(b'p', &[upload.as_bytes(), &number.to_be_bytes()])
 }
 
+/// The parts of an upload with higher numbers than this.
+pub(crate) fn parts_above(upload: &str, number: u32) -> Range<Vec<u8>> {
+    part(upload, number.saturating_add(1))..part(upload, u32::MAX)
+}
+
+/// The number of a part.
+pub(crate) fn part_number(row: &[u8]) -> Option<u32> {
+    row.last_chunk().map(|number| u32::from_be_bytes(*number))
+}
+
 pub(crate) fn table(name: &str) -> Vec<u8> {
     row(b't', &[name.as_bytes()])
 }
@@ -125,6 +184,21 @@ pub(crate) fn item(table_id: &str, key: &[u8]) -> Vec<u8> {
 
 pub(crate) fn run(id: &str) -> Vec<u8> {
     row(b'r', &[id.as_bytes()])
+}
+
+/// What tells whether the root key is the right one.
+pub(crate) fn key_check() -> Vec<u8> {
+    row(b'k', &[b"check"])
+}
+
+/// The first row that may follow this one.
+pub(crate) fn after(row: &[u8]) -> Vec<u8> {
+    [row, &[0]].concat()
+}
+
+/// The number of a refused write.
+pub(crate) fn refused_id(row: &[u8]) -> Option<u64> {
+    row.last_chunk().map(|id| u64::from_be_bytes(*id))
 }
 
 /// All rows of a space.
@@ -155,6 +229,11 @@ pub(crate) fn tail(row: &[u8], parts: usize) -> Result<&str, Error> {
     let tail = row.splitn(parts + 1, |byte| *byte == 0).nth(parts);
     let text = tail.and_then(|tail| std::str::from_utf8(tail).ok());
     text.ok_or_else(|| Error::corrupt(row, "the row's name cannot be read"))
+}
+
+/// A row's name, to be read by people.
+pub(crate) fn shown(row: &[u8]) -> String {
+    String::from_utf8_lossy(row).replace('\0', "|")
 }
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Bytes {
@@ -192,7 +271,25 @@ mod tests {
         for prefix in ["abcd", "ab/", "abc/b", "abc/a/b/"] {
             assert!(!locked_under(prefix).contains(&mark), "{prefix}");
         }
-        assert_eq!(locked_address(&mark).unwrap(), address);
+        assert_eq!(super::address(&mark).unwrap(), address);
+    }
+
+    #[test]
+    fn a_row_says_which_address_and_version_it_is_of() {
+        let of = Address::new("abc", "a/b").unwrap();
+        let rows = [
+            record(&of),
+            version(&of, 7),
+            quarantined(&of, 300),
+            upload(&of, "x"),
+        ];
+        for row in &rows {
+            assert_eq!(address(row).unwrap(), of);
+            assert!(under(row[0], "abc/a").contains(row) && !under(row[0], "abc/b").contains(row));
+        }
+        assert_eq!(rows.map(|row| number_of(&row)), [None, Some(7), None, None]);
+        assert_eq!(part_number(&part("x", 9)), Some(9));
+        assert!(address(b"v\0abc").is_err() && address(b"").is_err());
     }
 
     #[test]

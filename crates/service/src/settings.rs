@@ -1,7 +1,9 @@
-//! What an operator may choose about locks.
+//! What an operator may choose about locks and history.
 
 use serde::Deserialize;
 use tidelock_core::limits::STALE_AFTER_MS;
+
+use crate::Retention;
 
 /// Whether plans share the lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -26,7 +28,7 @@ pub enum Stale {
 }
 
 /// The settings of a [`crate::Service`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether plans share the lock.
     pub plans: Plans,
@@ -34,6 +36,8 @@ pub struct Settings {
     pub stale_after_ms: i64,
     /// What becomes of such a lock.
     pub stale: Stale,
+    /// How long old versions are kept.
+    pub retention: Retention,
 }
 
 impl Default for Settings {
@@ -42,6 +46,7 @@ impl Default for Settings {
             plans: Plans::default(),
             stale_after_ms: STALE_AFTER_MS,
             stale: Stale::default(),
+            retention: Retention::default(),
         }
     }
 }

@@ -220,7 +220,7 @@ impl Service {
         marks.truncate(LOCKS_SHOWN_MAX);
         let mut found = Vec::with_capacity(marks.len());
         for (row, _) in marks {
-            let address = rows::locked_address(&row)?;
+            let address = rows::address(&row)?;
             let status = self.status(&address).await?;
             // It may have been released since.
             if !status.locks.is_empty() {

@@ -8,14 +8,14 @@ use std::{
 use bytes::Bytes;
 use tidelock_core::{
     Address, Command, Facet, FacetForm, Lock, LockId, Record, Ticket, Time, Version, decide,
-    decide::Effects,
-    limits::{CONFLICT_RETRIES_MAX, LOCK_TURN_PLACES},
+    decide::{Effects, Written},
+    limits::{CONFLICT_RETRIES_MAX, LOCK_TURN_PLACES, SCAN_PAGE_ROWS, SCAN_PAGE_ROWS_MIN},
 };
 use tidelock_engine::{Batch, Committed, Expect};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
-    Error, Service,
+    Error, Service, keys,
     rows::{self, ObjectRow},
     to_the_end,
     waiting::Bell,
@@ -35,6 +35,8 @@ pub(crate) struct Turn {
     pub(crate) batch: Batch,
     expect: Expect,
     changed: bool,
+    /// Versions that move to rows of their own, or stay there and change.
+    kept: Vec<Version>,
     /// The locks as loaded, whose views stand in listings and tables.
     locks: Vec<Lock>,
 }
@@ -48,13 +50,39 @@ impl Turn {
         outcome
     }
 
-    /// Applies what a decision does to the versions behind the head.
-    pub(crate) fn apply(&mut self, effects: &Effects) {
-        if let Some(version) = &effects.keep {
+    /// Whether the version of this number is the current one.
+    pub(crate) fn is_head(&self, seq: u64) -> bool {
+        self.record.head.as_ref().is_some_and(|head| head.seq == seq)
+    }
+
+    /// An older version, on the condition that it stays as it is: what a turn moves must not be stored anew meanwhile.
+    pub(crate) async fn older(&mut self, service: &Service, seq: u64) -> Result<Option<Version>, Error> {
+        let row = rows::version(&self.address, seq);
+        let Some(entry) = service.engine.get(&row).await? else {
+            return Ok(None);
+        };
+        let version = rows::decode(&row, &entry.value)?;
+        self.batch.checks.push((row, Expect::At(entry.revision)));
+        Ok(Some(version))
+    }
+
+    /// Adds what a write leaves behind: its blob, what becomes of the versions before it, and work for the packer.
+    pub(crate) fn written(&mut self, written: &Written, blob: Bytes) {
+        self.apply(&written.effects);
+        let body = written.version.body.as_ref();
+        let blob = body.map(|body| (body.stored.blob.0, blob));
+        self.batch.put_blobs.extend(blob);
+        if written.version.place.is_some() {
             self.batch
                 .puts
-                .push((rows::version(&self.address, version.seq), rows::encode(version)));
+                .push((rows::unpacked(&self.address), Bytes::new()));
         }
+    }
+
+    /// Applies what a decision does to the versions behind the head.
+    pub(crate) fn apply(&mut self, effects: &Effects) {
+        self.kept.extend(effects.keep.clone());
+        self.kept.extend(effects.hidden.iter().cloned());
         if let Some(version) = &effects.promoted {
             self.batch.deletes.push(rows::version(&self.address, version.seq));
         }
@@ -62,7 +90,7 @@ impl Turn {
             self.batch.deletes.push(rows::version(&self.address, version.seq));
             self.batch
                 .drop_blobs
-                .extend(version.body.as_ref().map(|body| body.blob.0));
+                .extend(version.body.as_ref().map(|body| body.stored.blob.0));
         }
     }
 
@@ -131,15 +159,28 @@ impl Turn {
 
     /// Commits the turn. `false` when somebody else changed something first: take another turn.
     pub(crate) async fn commit(mut self, service: &Service) -> Result<bool, Error> {
-        if !self.changed && self.batch.puts.is_empty() && self.batch.deletes.is_empty() {
+        let has_work = !(self.kept.is_empty() && self.batch.puts.is_empty() && self.batch.deletes.is_empty());
+        if !self.changed && !has_work {
             return Ok(true);
         }
         let row = rows::record(&self.address);
         let granted = self.granted(service);
+        // A rotation of the root key looks at each row once: what moves to another meanwhile must be under the new one there.
+        let roots = service.keys();
+        for mut version in self.kept {
+            keys::rewrap_version(&roots, &mut version, &*service.world);
+            let row = rows::version(&self.address, version.seq);
+            let value = keys::uncommitted(rows::encode(&version), &roots);
+            self.batch.puts.push((row, value));
+        }
         if self.record.is_void() {
             self.batch.deletes.push(row.clone());
         } else {
-            let value: Bytes = rows::encode(&ObjectRow::Record(Box::new(self.record)));
+            if let Some(head) = &mut self.record.head {
+                keys::rewrap_version(&roots, head, &*service.world);
+            }
+            let value = rows::encode(&ObjectRow::Record(Box::new(self.record)));
+            let value = keys::uncommitted(value, &roots);
             self.batch.puts.push((row.clone(), value));
         }
         self.batch.checks.push((row, self.expect));
@@ -209,6 +250,7 @@ impl Service {
             batch: Batch::default(),
             expect,
             changed: false,
+            kept: Vec::new(),
         })
     }
 
@@ -255,6 +297,33 @@ impl Service {
     /// Whether the batch was applied; a conflict is not an error but a reason for another turn.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<bool, Error> {
         Ok(matches!(self.engine.commit(batch).await?, Committed::Done(_)))
+    }
+
+    /// Up to `limit` versions that are older than `before`, newest first; with those that are history alone, or without.
+    pub(crate) async fn older_versions(
+        &self,
+        address: &Address,
+        before: u64,
+        limit: usize,
+        hidden: bool,
+    ) -> Result<Vec<Version>, Error> {
+        let (mut found, mut range) = (Vec::new(), rows::versions(address, before));
+        let rows = limit.clamp(SCAN_PAGE_ROWS_MIN, SCAN_PAGE_ROWS);
+        while found.len() < limit {
+            let page = self.engine.scan(range.clone(), rows).await?;
+            for (row, entry) in &page {
+                let version: Version = rows::decode(row, &entry.value)?;
+                if hidden || version.hidden.is_none() {
+                    found.push(version);
+                }
+            }
+            match page.last() {
+                Some((last, _)) if page.len() == rows => range.start = [last.as_slice(), &[0]].concat(),
+                _ => break,
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
     }
 
     /// An older version by its sequence number.
