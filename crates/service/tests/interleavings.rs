@@ -5,14 +5,18 @@ mod common;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use common::{FakeWorld, acquire, at, body, caller, gate::Gate, held, release};
+use common::{FakeWorld, acquire, at, body, caller, gate::Gate, held, part, release};
 use tidelock_core::{Content, Facet, Version, decide::Precondition};
 use tidelock_engine::Engine;
 use tidelock_service::{Error, Locking, Part, Service};
 
 fn gated() -> (Arc<Gate>, Arc<Service>) {
     let gate = Arc::new(Gate::new());
-    let service = Service::new(gate.clone(), Arc::new(FakeWorld::default()));
+    let service = Service::new(
+        gate.clone(),
+        Arc::new(FakeWorld::default()),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    );
     (gate, Arc::new(service))
 }
 
@@ -29,9 +33,8 @@ async fn with_upload() -> (Arc<Gate>, Arc<Service>, String) {
 }
 
 async fn put_part(service: &Service, upload: &str, number: u32) {
-    let new = body("part");
     service
-        .put_part(&at("a"), upload, number, new.bytes, new.md5, BTreeMap::new())
+        .put_part(&at("a"), upload, part(number, "part"))
         .await
         .unwrap();
 }
@@ -170,7 +173,11 @@ async fn a_completion_that_is_repeated_while_it_runs_answers_the_same() {
 async fn a_grant_that_was_answered_is_not_taken_back_when_the_release_that_made_it_hears_of_it_last() {
     let gate = Arc::new(Gate::new());
     let world = Arc::new(FakeWorld::default());
-    let service = Arc::new(Service::new(gate.clone(), world.clone()));
+    let service = Arc::new(Service::new(
+        gate.clone(),
+        world.clone(),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    ));
     service.create_bucket("tfstate").await.unwrap();
     service
         .begin_or_renew("0123456789abcdef", 60_000, &caller("c"))

@@ -39,7 +39,11 @@ async fn service_on(engine: Arc<dyn Engine>) -> Service {
         begun: Instant::now(),
         dice: common::FakeWorld::default(),
     };
-    let service = Service::new(engine, Arc::new(world));
+    let service = Service::new(
+        engine,
+        Arc::new(world),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    );
     service.create_bucket("tfstate").await.unwrap();
     renew(&service).await;
     service

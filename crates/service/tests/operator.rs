@@ -50,8 +50,8 @@ async fn refused(service: &Service) -> Vec<u64> {
 
 async fn current(service: &Service) -> (u64, String) {
     let head = service.find(&at("a"), None).await.unwrap();
-    let body = head.body.unwrap();
-    let bytes = service.read(&body, 0..body.size).await.unwrap();
+    let body = head.body.clone().unwrap();
+    let bytes = service.read_all(&at("a"), head.seq, &body).await.unwrap();
     let header = StateHeader::parse(&bytes).unwrap();
     assert_eq!(
         body.state,
@@ -111,7 +111,11 @@ async fn locks_are_listed_by_prefix_until_they_are_released() {
 #[tokio::test]
 async fn a_holder_that_is_silent_for_long_is_called_stale() {
     let world = Arc::new(FakeWorld::default());
-    let service = Service::new(Arc::new(MemoryEngine::new()), world.clone());
+    let service = Service::new(
+        Arc::new(MemoryEngine::new()),
+        world.clone(),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    );
     service.create_bucket("tfstate").await.unwrap();
     assert!(lock(&service, "a").await);
     world.pass(STALE_AFTER_MS);
@@ -170,7 +174,11 @@ async fn a_frozen_state_is_written_by_nobody_until_it_is_thawed() {
 #[tokio::test]
 async fn a_permission_is_used_once_and_runs_out() {
     let world = Arc::new(FakeWorld::default());
-    let service = Service::new(Arc::new(MemoryEngine::new()), world.clone());
+    let service = Service::new(
+        Arc::new(MemoryEngine::new()),
+        world.clone(),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    );
     service.create_bucket("tfstate").await.unwrap();
     put(&service, "a", state(5, "l")).await.unwrap();
     let allow = async |rewind, relineage, ms| {
@@ -209,7 +217,7 @@ async fn a_refused_write_is_read_back_byte_for_byte() {
     let service = with_refused_write().await;
     let kept = refused(&service).await;
     let write = service.refused_write(&at("a"), kept[0]).await.unwrap();
-    let bytes = service.read(&write.body, 0..write.body.size).await.unwrap();
+    let bytes = service.read_all(&at("a"), write.id, &write.body).await.unwrap();
     assert_eq!(bytes, state(2, "l").as_bytes());
     let missing = service.refused_write(&at("a"), kept[0] + 1).await;
     assert!(matches!(missing, Err(OperatorError::NoSuchWrite { .. })));
@@ -219,11 +227,14 @@ async fn a_refused_write_is_read_back_byte_for_byte() {
 async fn an_adopted_write_is_current_and_has_left_the_quarantine() {
     let service = with_refused_write().await;
     let kept = refused(&service).await[0];
-    service.adopt(&at("a"), kept, None).await.unwrap();
+    service
+        .adopt(&at("a"), kept, None, &caller("operator"))
+        .await
+        .unwrap();
     assert_eq!(current(&service).await, (2, "l".to_owned()));
     assert!(refused(&service).await.is_empty());
     assert!(matches!(
-        service.adopt(&at("a"), kept, None).await,
+        service.adopt(&at("a"), kept, None, &caller("operator")).await,
         Err(OperatorError::NoSuchWrite { .. })
     ));
 }
@@ -234,7 +245,7 @@ async fn an_adopted_write_follows_what_was_written_since() {
     assert!(lock(&service, "b").await);
     put(&service, "b", state(7, "l")).await.unwrap();
     let kept = refused(&service).await[0];
-    let adopted = service.adopt(&at("a"), kept, None).await;
+    let adopted = service.adopt(&at("a"), kept, None, &caller("operator")).await;
     assert!(
         matches!(adopted, Err(OperatorError::Locked { .. })),
         "b still holds it"
@@ -242,14 +253,19 @@ async fn an_adopted_write_follows_what_was_written_since() {
     service.unlock(&at("a"), &id("b"), &caller("op")).await.unwrap();
     let seen = service.head_md5(&at("a")).await.unwrap().unwrap();
     assert!(matches!(
-        service.adopt(&at("a"), kept, Some("")).await,
+        service.adopt(&at("a"), kept, Some(""), &caller("operator")).await,
         Err(OperatorError::Overtaken(_))
     ));
     assert!(matches!(
-        service.adopt(&at("a"), kept, Some("0f")).await,
+        service
+            .adopt(&at("a"), kept, Some("0f"), &caller("operator"))
+            .await,
         Err(OperatorError::Overtaken(_))
     ));
-    service.adopt(&at("a"), kept, Some(&seen)).await.unwrap();
+    service
+        .adopt(&at("a"), kept, Some(&seen), &caller("operator"))
+        .await
+        .unwrap();
     assert_eq!(current(&service).await, (8, "l".to_owned()));
 }
 
@@ -261,7 +277,7 @@ async fn a_sealed_serial_is_not_touched() {
     put(&service, "a", sealed(5)).await.unwrap();
     assert!(put(&service, "a", sealed(4)).await.is_err());
     let kept = refused(&service).await[0];
-    let adopted = service.adopt(&at("a"), kept, None).await;
+    let adopted = service.adopt(&at("a"), kept, None, &caller("operator")).await;
     assert!(matches!(
         adopted,
         Err(OperatorError::Sealed {
@@ -281,7 +297,7 @@ async fn what_is_discarded_is_gone() {
     service.discard(&at("a"), kept).await.unwrap();
     assert!(refused(&service).await.is_empty());
     assert!(
-        service.read(&write.body, 0..write.body.size).await.is_err(),
+        service.read_all(&at("a"), write.id, &write.body).await.is_err(),
         "the bytes are gone too"
     );
     assert!(matches!(

@@ -55,7 +55,12 @@ fn world() -> Arc<PausedWorld> {
 }
 
 async fn with_settings(settings: Settings) -> Arc<Service> {
-    let service = Service::new(Arc::new(MemoryEngine::new()), world()).with_settings(settings);
+    let service = Service::new(
+        Arc::new(MemoryEngine::new()),
+        world(),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    )
+    .with_settings(settings);
     service.create_bucket("tfstate").await.unwrap();
     Arc::new(service)
 }
@@ -67,7 +72,11 @@ async fn with_bucket() -> Arc<Service> {
 /// A service whose commits a test holds back.
 async fn gated() -> (Arc<Gate>, Arc<Service>) {
     let gate = Arc::new(Gate::new());
-    let service = Arc::new(Service::new(gate.clone(), world()));
+    let service = Arc::new(Service::new(
+        gate.clone(),
+        world(),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    ));
     service.create_bucket("tfstate").await.unwrap();
     (gate, service)
 }
@@ -87,7 +96,7 @@ async fn take(service: &Service, id: &str) -> Grant {
         .await
         .unwrap()
     {
-        Locking::Granted(grant) => grant,
+        Locking::Granted(grant) => *grant,
         Locking::Refused { held } => panic!("{id} is refused because of {}", held.id),
     }
 }
@@ -148,7 +157,7 @@ async fn answer(request: Held) -> Result<Locking, Error> {
 
 async fn granted(request: Held) -> Grant {
     match answer(request).await.unwrap() {
-        Locking::Granted(grant) => grant,
+        Locking::Granted(grant) => *grant,
         Locking::Refused { held } => panic!("refused because of {}", held.id),
     }
 }
@@ -455,7 +464,11 @@ async fn a_holder_that_is_heard_of_is_not_stale() {
 async fn a_stop_refuses_every_held_request_and_the_next_server_knows_their_places() {
     let engine = Arc::new(MemoryEngine::new());
     let world = world();
-    let service = Arc::new(Service::new(engine.clone(), world.clone()));
+    let service = Arc::new(Service::new(
+        engine.clone(),
+        world.clone(),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    ));
     service.create_bucket("tfstate").await.unwrap();
     take(&service, "a").await;
     let [b, c] = hold(&service, ["b", "c"]).await;
@@ -466,7 +479,11 @@ async fn a_stop_refuses_every_held_request_and_the_next_server_knows_their_place
     // Nobody is held any more, and what was released is not granted to who left.
     let late = send(&service, acquire("b", Facet::Http));
     assert_eq!(refused_because_of(late).await, "a");
-    let next = Arc::new(Service::new(engine, world));
+    let next = Arc::new(Service::new(
+        engine,
+        world,
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    ));
     seconds(16).await;
     // The other way round, they are still served as they came first.
     let c = send(&next, acquire("c", Facet::Http));
@@ -501,12 +518,20 @@ async fn a_lock_that_is_released_while_the_server_stops_is_not_left_with_who_was
 async fn what_a_former_server_held_is_granted_nothing() {
     let engine = Arc::new(MemoryEngine::new());
     let world = world();
-    let former = Arc::new(Service::new(engine.clone(), world.clone()));
+    let former = Arc::new(Service::new(
+        engine.clone(),
+        world.clone(),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    ));
     former.create_bucket("tfstate").await.unwrap();
     take(&former, "a").await;
     let [b, c] = hold(&former, ["b", "c"]).await;
     // As after a crash: the marks are in the record, the requests are not there.
-    let service = Arc::new(Service::new(engine, world));
+    let service = Arc::new(Service::new(
+        engine,
+        world,
+        tidelock_service::RootKey::new(&[1; 32]).into(),
+    ));
     let back = send(&service, acquire("c", Facet::Http));
     settle().await;
     give_back(&service, "a").await;
@@ -697,7 +722,16 @@ async fn a_holder_from_before_a_restart_is_heard_of_again() {
         stale: Stale::Remove,
         ..Settings::default()
     };
-    let start = || Arc::new(Service::new(engine.clone(), world()).with_settings(settings));
+    let start = || {
+        Arc::new(
+            Service::new(
+                engine.clone(),
+                world(),
+                tidelock_service::RootKey::new(&[1; 32]).into(),
+            )
+            .with_settings(settings.clone()),
+        )
+    };
     let before = start();
     before.create_bucket("tfstate").await.unwrap();
     take(&before, "a").await;

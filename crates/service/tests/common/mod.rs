@@ -1,11 +1,16 @@
 //! A service on the memory engine, with a clock and dice that tests hold.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod between;
+pub mod faulty;
 pub mod gate;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -15,9 +20,14 @@ use tidelock_core::{
     decide::{Claim, Precondition, Release},
 };
 use tidelock_engine::MemoryEngine;
-use tidelock_service::{LockRequest, NewBody, Service, World};
+use tidelock_service::{LockRequest, NewBody, NewPart, Service, World};
 
 impl FakeWorld {
+    /// Throws dice away, so that two worlds throw differently.
+    pub fn skip(&self, count: u64) {
+        self.drawn.fetch_add(count, Ordering::Relaxed);
+    }
+
     pub fn pass(&self, ms: i64) {
         self.now.fetch_add(ms, Ordering::Relaxed);
     }
@@ -47,6 +57,7 @@ pub fn service() -> Arc<Service> {
     Arc::new(Service::new(
         Arc::new(MemoryEngine::new()),
         Arc::new(FakeWorld::default()),
+        tidelock_service::RootKey::new(&[1; 32]).into(),
     ))
 }
 
@@ -68,6 +79,18 @@ pub fn body(bytes: impl Into<Bytes>) -> NewBody {
         content: Content::default(),
         precondition: Precondition::default(),
         claim: Claim::Caller,
+        restores: false,
+    }
+}
+
+pub fn part(number: u32, bytes: impl Into<Bytes>) -> NewPart {
+    let NewBody { bytes, md5, .. } = body(bytes);
+    NewPart {
+        number,
+        bytes,
+        md5,
+        checksums: BTreeMap::new(),
+        of: None,
     }
 }
 
