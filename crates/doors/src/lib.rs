@@ -22,8 +22,7 @@ use percent_encoding::percent_decode_str;
 use tidelock_core::{
     Time,
     limits::{
-        ADMIN_BODY_BYTES_MAX, BODY_BUDGET_MIB, JSON_BODY_BYTES_MAX, LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX,
-        SMALL_BODY_BYTES_MAX,
+        BODY_BUDGET_MIB, JSON_BODY_BYTES_MAX, LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX, SMALL_BODY_BYTES_MAX,
     },
 };
 use tidelock_service::Service;
@@ -225,7 +224,8 @@ impl Doors {
         let Some(caller) = caller::of_basic(&self.keyring, &parts.headers, peer) else {
             return admin::unauthorized();
         };
-        let _room = self.room(&parts.headers, ADMIN_BODY_BYTES_MAX).await;
+        let bytes_max = admin::body_bytes_max(parts.uri.path());
+        let _room = self.room(&parts.headers, bytes_max).await;
         admin::handle(&self.service, caller, parts, body).await
     }
 

@@ -98,6 +98,10 @@ impl From<Error> for Refusal {
             Error::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
             Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Damaged { .. } => {
+                tracing::error!(%error, "a stored state cannot be read");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Error::Engine(fault) => {
                 tracing::error!(%fault, "the engine failed");
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -231,7 +235,7 @@ where
     match service.acquire(address, &wanted).await? {
         Locking::Granted(grant) => {
             let mut response = Response::new(full(""));
-            response.extensions_mut().insert(grant);
+            response.extensions_mut().insert(*grant);
             Ok(response)
         }
         Locking::Refused { held } => Err(Refusal::Held(held)),
@@ -282,7 +286,8 @@ async fn read(service: &Arc<Service>, address: &Address) -> Result<Response<Door
     let version = service.find(address, None).await?;
     let gone = || Refusal::plain(StatusCode::NOT_FOUND, format!("{address} has no state."));
     let body = version.body.ok_or_else(gone)?;
-    let mut response = Response::new(crate::stream(service, &body, 0..body.size).await?);
+    let reading = service.reading(address, version.seq, &body, 0..body.size);
+    let mut response = Response::new(crate::stream(reading).await?);
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -323,6 +328,7 @@ where
         content,
         precondition: Precondition::default(),
         claim: Claim::Lock(lock_id),
+        restores: false,
     };
     service.put(address, new, caller).await?;
     Ok(Response::new(full("")))

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
-use tidelock_core::{Time, limits::ADMIN_BODY_BYTES_MAX};
+use tidelock_core::{
+    Time,
+    limits::{ADMIN_BODY_BYTES_MAX, RESOURCE_PATTERN_BYTES_MAX},
+};
 use tidelock_doors::{
     Doors, Trace,
     aws_common::keys::{Key, Keyring},
@@ -45,6 +48,7 @@ impl Door {
         let service = Arc::new(Service::new(
             Arc::new(MemoryEngine::new()),
             Arc::new(FakeWorld::default()),
+            tidelock_service::RootKey::new(&[1; 32]).into(),
         ));
         let key = |name: &str| Key::new(name.into(), "s3cret".into(), format!("arn:{name}"), "0".into());
         let keyring = Arc::new(Keyring::new([key("ann"), key("eve")]));
@@ -154,6 +158,37 @@ async fn locks_are_shown_freed_and_frozen() {
 }
 
 #[tokio::test]
+async fn root_keys_are_shown_by_their_ids_and_rotated_where_the_server_keeps_them() {
+    let door = Door::new();
+    let (status, shown, _) = door.send(Some("ann"), "GET", "/admin/keys", "").await;
+    let id = tidelock_service::RootKey::new(&[1; 32]).id().to_owned();
+    let key = json!({ "id": id, "role": "current", "bodies": 0, "since_ms": null });
+    let expected = json!({ "source": "memory", "ours": false, "keys": [key], "rotation": null });
+    assert_eq!((status, shown), (200, expected));
+    let (status, refused, trace) = door.send(Some("ann"), "POST", "/admin/keys/rotate", "").await;
+    assert_eq!((status, trace.operation.as_str()), (409, "POST keys"));
+    assert!(
+        refused["error"]
+            .as_str()
+            .unwrap()
+            .contains("put a new key before the present one")
+    );
+    let (status, rotation, _) = door.send(Some("ann"), "GET", "/admin/keys/rotation", "").await;
+    assert_eq!((status, rotation), (200, Value::Null));
+    for (method, path) in [
+        ("GET", "/admin/keys/rotate"),
+        ("POST", "/admin/keys/rotation"),
+        ("POST", "/admin/keys"),
+    ] {
+        assert_eq!(
+            door.send(Some("ann"), method, path, "").await.0,
+            404,
+            "{method} {path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_wish_that_makes_no_sense_is_refused_with_a_sentence() {
     let door = Door::new();
     for (status, method, path, body) in [
@@ -244,6 +279,88 @@ async fn what_cannot_be_read_is_refused_with_a_sentence() {
 }
 
 #[tokio::test]
+async fn what_is_asked_of_a_history_is_checked() {
+    let door = Door::new();
+    let long = "a".repeat(RESOURCE_PATTERN_BYTES_MAX + 1);
+    for (status, method, path, body) in [
+        (404, "GET", "/admin/history", ""),
+        (404, "POST", "/admin/history/b/k", ""),
+        (400, "GET", "/admin/history/k", ""),
+        (400, "GET", "/admin/history/tfstate/k?before=x", ""),
+        (400, "GET", "/admin/history/tfstate/k?limit=-1", ""),
+        (400, "GET", "/admin/history/tfstate/k.tflock", ""),
+        (400, "GET", "/admin/version/tfstate/k", ""),
+        (404, "GET", "/admin/version/tfstate/k?version=1", ""),
+        (404, "GET", "/admin/version/tfstate/k?version=current", ""),
+        (404, "GET", "/admin/body/tfstate/k?version=%00", ""),
+        (400, "GET", "/admin/body/tfstate/k?version=%FF", ""),
+        (400, "GET", "/admin/blame/tfstate/k", ""),
+        (400, "GET", &format!("/admin/blame/tfstate/k?resource={long}"), ""),
+        (400, "GET", "/admin/find", ""),
+        (400, "GET", "/admin/find?resource=", ""),
+        (400, "POST", "/admin/rollback/tfstate/k", r#"{"version":"1"}"#),
+        (
+            400,
+            "POST",
+            "/admin/rollback/tfstate/k",
+            r#"{"version":1,"force":true}"#,
+        ),
+        (404, "POST", "/admin/rollback/tfstate/k", r#"{"version":1}"#),
+        (400, "POST", "/admin/gc", r#"{"after":"nowhere"}"#),
+        (400, "POST", "/admin/gc", r#"{"dry_run":1}"#),
+    ] {
+        let (got, answer, trace) = door.send(Some("ann"), method, path, body).await;
+        assert_eq!(got, status, "{method} {path:.60} {body}: {answer}");
+        assert!(answer["error"].as_str().unwrap().len() > 10, "{answer}");
+        assert_eq!(trace.code, status.to_string());
+    }
+}
+
+#[tokio::test]
+async fn what_is_nowhere_is_an_empty_page() {
+    let door = Door::new();
+    for (method, path, body, expected) in [
+        (
+            "GET",
+            "/admin/history/tfstate/k",
+            "",
+            json!([{"versions": []}, {"next": null}]),
+        ),
+        (
+            "GET",
+            "/admin/find?resource=a.b",
+            "",
+            json!([{"found": []}, {"checked": 0}, {"next": null}]),
+        ),
+        (
+            "GET",
+            "/admin/states?prefix=tfstate/&after=x",
+            "",
+            json!([{"states": []}, {"next": null}]),
+        ),
+        (
+            "GET",
+            "/admin/blame/tfstate/k?resource=a.b",
+            "",
+            json!([{"version": null}, {"created": null}, {"next": null}]),
+        ),
+        (
+            "POST",
+            "/admin/gc",
+            "{}",
+            json!([{"states": 0}, {"dropped": 0}, {"bytes": 0}, {"packed": 0}, {"next": null}]),
+        ),
+    ] {
+        let (status, answer, _) = door.send(Some("ann"), method, path, body).await;
+        assert_eq!(status, 200, "{method} {path}: {answer}");
+        for part in expected.as_array().unwrap() {
+            let (name, value) = part.as_object().unwrap().iter().next().unwrap();
+            assert_eq!(&answer[name], value, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_state_may_be_called_admin() {
     let door = Door::new();
     let request = Request::builder()
@@ -259,4 +376,84 @@ async fn a_state_may_be_called_admin() {
         .handle(request.body(Full::new(Bytes::new())).unwrap(), peer)
         .await;
     assert_eq!(response.extensions().get::<Trace>().unwrap().door, "http");
+}
+
+const STATE: &str = r#"{"version":4,"serial":1,"lineage":"l"}"#;
+const STATE_MD5: &str = "557699d084e68b9b8d841ce6cda84d57";
+
+#[tokio::test]
+async fn a_state_from_elsewhere_is_taken_in_with_what_is_known_of_it_and_once() {
+    let door = Door::new();
+    door.service.create_bucket("tfstate").await.unwrap();
+    let writer =
+        "%7B%22principal%22%3A%22arn%3Abob%22%2C%22access_key_id%22%3A%22B%22%2C%22source%22%3A%22ci%22%7D";
+    let lock = "%7B%22id%22%3A%22L%22%2C%22operation%22%3A%22o%22%2C%22who%22%3A%22w%22%2C%22fence%22%3A3%7D";
+    let path =
+        format!("/admin/import/tfstate/a?written_ms=0&number=7&md5={STATE_MD5}&writer={writer}&lock={lock}");
+    let (status, answer, trace) = door.send(Some("ann"), "PUT", &path, STATE).await;
+    assert_eq!(
+        (status, &answer),
+        (200, &json!({ "imported": true, "version": 7 })),
+        "{trace:?}"
+    );
+    let address = tidelock_core::Address::parse("tfstate/a").unwrap();
+    let version = door.service.find(&address, None).await.unwrap();
+    let by = version.writer.unwrap();
+    assert_eq!(
+        (by.caller.principal.as_str(), by.lock.unwrap().fence),
+        ("arn:bob", 3)
+    );
+    let (status, answer, _) = door.send(Some("ann"), "PUT", &path, STATE).await;
+    assert_eq!(
+        (status, answer),
+        (200, json!({ "imported": false, "version": null }))
+    );
+    let gone = format!(
+        "/admin/import/tfstate/a?written_ms=1&deleted=true&follows_written_ms=0&follows_md5={STATE_MD5}"
+    );
+    let (status, ..) = door.send(Some("ann"), "PUT", &gone, "").await;
+    assert_eq!(status, 200);
+    assert!(door.service.find(&address, None).await.is_err());
+}
+
+#[tokio::test]
+async fn an_import_that_makes_no_sense_is_refused_and_only_an_import_may_be_large() {
+    let door = Door::new();
+    door.service.create_bucket("tfstate").await.unwrap();
+    let md5 = format!("md5={STATE_MD5}");
+    for query in [
+        "",
+        &md5,
+        "written_ms=x",
+        "written_ms=0",
+        "written_ms=0&deleted=true",
+        &format!("written_ms=0&{md5}&deleted=true"),
+        &format!("written_ms=0&{md5}&number=-1"),
+        &format!("written_ms=0&{md5}&writer=1"),
+        &format!("written_ms=0&{md5}&lock=%7B%7D"),
+        &format!("written_ms=0&{md5}&follows_written_ms={}", u64::MAX),
+        &format!("written_ms={}&{md5}", i64::MAX),
+        "written_ms=0&md5=00000000000000000000000000000000",
+    ] {
+        let path = format!("/admin/import/tfstate/a?{query}");
+        let (status, answer, _) = door.send(Some("ann"), "PUT", &path, STATE).await;
+        assert_eq!(status, 400, "{query}: {answer}");
+    }
+    let large = " ".repeat(ADMIN_BODY_BYTES_MAX as usize + 1);
+    let path = format!("/admin/import/tfstate/a?written_ms=0&{md5}");
+    let (status, answer, _) = door.send(Some("ann"), "PUT", &path, &large).await;
+    assert!(
+        status == 400 && answer["error"].as_str().unwrap().contains("send it again"),
+        "{answer}"
+    );
+    for path in [
+        "/admin/imports/tfstate/a",
+        "/admin/unlock/tfstate/import/a",
+        "/admin/import",
+    ] {
+        let (status, ..) = door.send(Some("ann"), "POST", path, &large).await;
+        assert_eq!(status, 400, "{path}");
+    }
+    let (status, ..) = door.send(None, "PUT", &path, STATE).await;
+    assert_eq!(status, 401);
 }

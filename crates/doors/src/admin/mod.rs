@@ -3,6 +3,10 @@
 //! What `tidelock`'s own commands ask for, and any script may. The first word of the path says what it is about, the
 //! rest names one of these: a run's ID, a state's address. A refusal is `{"error": "…"}` with a fitting status.
 
+mod backup;
+mod history;
+mod import;
+mod keys;
 mod operator;
 mod quarantine;
 mod request;
@@ -13,7 +17,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header, request::Parts};
 use serde::Serialize;
-use tidelock_core::Caller;
+use tidelock_core::{
+    Caller,
+    limits::{ADMIN_BODY_BYTES_MAX, OBJECT_BYTES_MAX},
+};
 use tidelock_service::{Error, Service};
 
 use crate::{DoorBody, Trace, full};
@@ -24,6 +31,20 @@ const PREFIX: &str = "/admin/";
 /// Whether a path is one of this door.
 pub(crate) fn is_path(path: &str) -> bool {
     path.starts_with(PREFIX)
+}
+
+/// The one request that carries a state.
+const IMPORT: &str = "import";
+
+/// The largest body of a request.
+pub(crate) fn body_bytes_max(path: &str) -> u64 {
+    let rest = path
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.strip_prefix(IMPORT));
+    match rest.is_some_and(|rest| rest.starts_with('/')) {
+        true => OBJECT_BYTES_MAX,
+        false => ADMIN_BODY_BYTES_MAX,
+    }
 }
 
 /// What a request asks for is one line here.
@@ -39,6 +60,20 @@ async fn answer(request: &Request<'_>) -> Result<Response<DoorBody>, Refusal> {
         (&Method::GET, "quarantine", true) => quarantine::show(request).await,
         (&Method::POST, "adopt", true) => quarantine::adopt(request).await,
         (&Method::POST, "discard", true) => quarantine::discard(request).await,
+        (&Method::PUT, IMPORT, true) => import::import(request).await,
+        (&Method::GET, "history", true) => history::list(request).await,
+        (&Method::GET, "version", true) => history::version(request).await,
+        (&Method::GET, "body", true) => history::bytes(request).await,
+        (&Method::GET, "blame", true) => history::blame(request).await,
+        (&Method::GET, "find", false) => history::find(request).await,
+        (&Method::GET, "states", false) => history::states(request).await,
+        (&Method::POST, "rollback", true) => history::rollback(request).await,
+        (&Method::POST, "gc", false) => history::gc(request).await,
+        (&Method::GET, "keys", false) => keys::list(request).await,
+        (&Method::GET, "keys", true) => keys::show(request),
+        (&Method::POST, "keys", true) => keys::change(request).await,
+        (&Method::GET, "backup", false) => backup::stream(request).await,
+        (&Method::POST, "verify", false) => backup::verify(request).await,
         (&Method::PUT, "runs", true) => runs::begin_or_renew(request).await,
         (&Method::DELETE, "runs", true) => runs::end(request).await,
         _ => Err(Refusal::new(
@@ -138,6 +173,10 @@ impl From<Error> for Refusal {
             Error::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
             Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Damaged { .. } => {
+                tracing::error!(%error, "a stored state cannot be read");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Error::Engine(fault) => {
                 tracing::error!(%fault, "the engine failed");
                 StatusCode::INTERNAL_SERVER_ERROR

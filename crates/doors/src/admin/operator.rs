@@ -88,7 +88,9 @@ impl From<OperatorError> for Refusal {
             | OperatorError::NotFrozen { .. }
             | OperatorError::Locked { .. }
             | OperatorError::Overtaken(_)
+            | OperatorError::OtherLineage { .. }
             | OperatorError::Sealed { .. } => StatusCode::CONFLICT,
+            OperatorError::BackupUnderWay { .. } => StatusCode::SERVICE_UNAVAILABLE,
             OperatorError::Senseless(_) => StatusCode::BAD_REQUEST,
             OperatorError::Service(error) => return error.into(),
         };

@@ -15,6 +15,9 @@ struct Adopt {
     /// The MD5 of the state that it was compared with, in hexadecimal; empty for none.
     #[serde(default)]
     over_md5: Option<String>,
+    /// The person, `user@host`; the key's owner where it does not say.
+    #[serde(default)]
+    who: String,
 }
 
 #[derive(Deserialize)]
@@ -36,7 +39,10 @@ pub(super) async fn show(request: &Request<'_>) -> Result<Response<DoorBody>, Re
         .service
         .refused_write(&address, id.parse().map_err(bad)?)
         .await?;
-    let bytes = body::stream(request.service, &kept.body, 0..kept.body.size).await?;
+    let reading = request
+        .service
+        .reading(&address, kept.id, &kept.body, 0..kept.body.size);
+    let bytes = body::stream(reading).await?;
     let mut response = Response::new(bytes);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -59,9 +65,10 @@ fn entry(kept: &RefusedWrite) -> serde_json::Value {
 }
 
 pub(super) async fn adopt(request: &Request<'_>) -> Result<Response<DoorBody>, Refusal> {
-    let Adopt { id, over_md5 } = request.json()?;
+    let Adopt { id, over_md5, who } = request.json()?;
     let address = request.address()?;
-    let version = request.service.adopt(&address, id, over_md5.as_deref()).await?;
+    let (over, by) = (over_md5.as_deref(), request.by(&who));
+    let version = request.service.adopt(&address, id, over, by).await?;
     let state = version.body.as_ref().and_then(|body| body.state.as_ref());
     Ok(json(
         &json!({ "serial": state.map(|state| state.serial), "version": version.id }),

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{Method, StatusCode, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
-use tidelock_core::{Address, Caller, limits::ADMIN_BODY_BYTES_MAX};
-use tidelock_service::Service;
+use tidelock_core::{Address, Caller};
+use tidelock_service::{By, Service};
 
 use super::{PREFIX, Refusal};
 use crate::aws_common::payload;
@@ -22,7 +22,7 @@ pub(super) struct Request<'a> {
     /// The rest of the path, percent-decoded; empty when it names nothing.
     pub(super) name: String,
     query: String,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
 impl<'a> Request<'a> {
@@ -35,13 +35,14 @@ impl<'a> Request<'a> {
     where
         B: http_body::Body<Data = Bytes>,
     {
+        let bytes_max = super::body_bytes_max(parts.uri.path());
         let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
         let (what, name) = path.split_once('/').unwrap_or((path, ""));
         let name = percent_decode_str(name).decode_utf8();
         let name = name.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the path is not UTF-8"))?;
         let (what, name) = (what.to_owned(), name.into_owned());
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        let collected = payload::collect(&parts.headers, body, ADMIN_BODY_BYTES_MAX).await;
+        let collected = payload::collect(&parts.headers, body, bytes_max).await;
         let (body, _) = collected.map_err(|error| Refusal::new(error.s3().status, error.to_string()))?;
         Ok(Request {
             service,
@@ -52,6 +53,17 @@ impl<'a> Request<'a> {
             query,
             body,
         })
+    }
+
+    /// Who asks, as they name themselves.
+    pub(super) fn by<'b>(&'b self, who: &'b str) -> By<'b> {
+        match who {
+            "" => By::from(&self.caller),
+            who => By {
+                caller: &self.caller,
+                who,
+            },
+        }
     }
 
     /// Whether the path names one of what it is about.
@@ -78,6 +90,13 @@ impl<'a> Request<'a> {
         let value = value.map(decode).transpose();
         let value = value.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the query is not UTF-8"))?;
         Ok(value.map(|value| value.into_owned()))
+    }
+
+    /// The same, of a number.
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        let value = self.parameter(name)?;
+        let number = value.map(|value| value.parse()).transpose();
+        number.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, format!("{name} is to be a number")))
     }
 
     /// The body, which must be the JSON object that `T` describes.

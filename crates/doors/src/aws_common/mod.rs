@@ -9,6 +9,7 @@ mod canonical;
 pub mod checksum;
 mod chunked;
 pub mod error;
+pub mod kept_checksums;
 pub mod keys;
 pub mod payload;
 pub mod request_id;

@@ -66,6 +66,7 @@ impl From<tidelock_service::Error> for Error {
             | Service::InvalidPartOrder
             | Service::PartTooSmall { .. }
             | Service::TooLarge
+            | Service::Damaged { .. }
             | Service::BadDigest(_) => Error::Internal(error.to_string()),
         }
     }

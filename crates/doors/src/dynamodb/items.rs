@@ -191,7 +191,7 @@ impl<'a> Items<'a> {
         match self.service.acquire(address, &wanted).await {
             Ok(Locking::Granted(grant)) => {
                 // One call puts one lock item; a batch of them answers for its first.
-                let _ = self.granted.set(grant);
+                let _ = self.granted.set(*grant);
                 Ok(attributes)
             }
             Ok(Locking::Refused { held }) => Err(write.failed(Some(&self.lock_item(address, &held)))),

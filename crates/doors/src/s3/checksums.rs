@@ -7,16 +7,16 @@ use super::{
     headers::text,
     xml::Document,
 };
-use crate::aws_common::checksum::{Algorithm, Checksum};
+pub(crate) use crate::aws_common::kept_checksums::COMPOSITE;
+use crate::aws_common::{
+    checksum::{Algorithm, Checksum},
+    kept_checksums::TYPE,
+};
 
-/// `x-amz-checksum-type`: whether a checksum is of the whole object or of the checksums of its parts.
-const TYPE: &str = "x-amz-checksum-type";
 /// The algorithm that an upload was begun with.
 const ALGORITHM: &str = "x-amz-checksum-algorithm";
 /// Of the whole object.
 pub(crate) const FULL_OBJECT: &str = "FULL_OBJECT";
-/// Of the checksums of the parts.
-pub(crate) const COMPOSITE: &str = "COMPOSITE";
 
 /// The headers under which the checksum of a whole object is kept.
 pub(crate) fn kept(checksum: &Checksum) -> [(String, String); 2] {

@@ -87,7 +87,7 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
              object's metadata, storage class, website redirect location or encryption attributes.",
         ));
     }
-    let bytes = request.service.read(&body, 0..body.size).await?;
+    let bytes = request.service.read_all(&source.address, from.seq, &body).await?;
     content.headers.extend(checksum(request, &body, &bytes)?);
     let new = NewBody {
         bytes,
@@ -95,6 +95,7 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
         content,
         precondition: for_write(request.headers)?,
         claim: Claim::Caller,
+        restores: source.address == address && source.id.is_some(),
     };
     let version = request.service.put(&address, new, request.caller).await?;
     let mut xml = Document::new("CopyObjectResult");
@@ -181,8 +182,11 @@ pub(crate) async fn part(request: &Request<'_>) -> Result<Response<DoorBody>> {
         Some(header) => range::of_copy(header, body.size)?,
         None => 0..body.size,
     };
-    let bytes = request.service.read(&body, range).await?;
-    let part = multipart::store_part(request, bytes, None, None).await?;
+    let reading = request.service.reading(&source.address, from.seq, &body, range);
+    let bytes = reading.to_end().await?;
+    let is_own = source.id.is_some() && source.address == request.address()?;
+    let of = is_own.then_some(from.seq);
+    let part = multipart::store_part(request, bytes, None, None, of).await?;
     let mut xml = Document::new("CopyPartResult");
     xml.text("LastModified", iso_millis(part.written))
         .text("ETag", quoted(&part.md5));

@@ -257,6 +257,10 @@ impl From<ServiceError> for Error {
             ServiceError::NoSuchTable(_) | ServiceError::TableExists(_) | ServiceError::Occupied => {
                 Error::new(Code::InternalError)
             }
+            ServiceError::Damaged { .. } => {
+                tracing::error!(%error, "a stored body cannot be read");
+                Error::because(Code::InternalError, error.to_string())
+            }
             ServiceError::Busy(_) => Error::new(Code::SlowDown),
             ServiceError::Engine(engine) => engine_fault(&engine),
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use md5::{Digest, Md5};
 use tidelock_core::{
-    Address, BlobId, Body, Content, Facet, Lock, LockInfo, Version, VersionId,
+    Address, Body, Content, Facet, Lock, LockInfo, Stored, Version, VersionId,
     decide::{Precondition, Release, Released},
     diff::visible,
 };
@@ -45,7 +45,7 @@ pub(crate) async fn put(
     match request.service.acquire(state, &wanted).await? {
         Locking::Granted(grant) => {
             let mut response = empty(StatusCode::OK);
-            response.extensions_mut().insert(grant);
+            response.extensions_mut().insert(*grant);
             set(&mut response, "etag", &quoted(&hex::encode(body.md5)));
             if let Some(checksum) = &body.checksum {
                 set(
@@ -104,7 +104,7 @@ fn view(lock: &Lock) -> (Version, Bytes) {
     let info = Bytes::from(lock.info(&Facet::File).to_owned());
     let md5 = hex::encode(Md5::digest(&info));
     let body = Body {
-        blob: BlobId([0; 16]),
+        stored: Stored::default(),
         size: info.len() as u64,
         etag: md5.clone(),
         md5,
@@ -121,6 +121,9 @@ fn view(lock: &Lock) -> (Version, Bytes) {
         seq: 0,
         written: lock.since,
         body: Some(body),
+        writer: None,
+        hidden: None,
+        place: None,
     };
     (version, info)
 }

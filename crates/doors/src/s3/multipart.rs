@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use md5::{Digest, Md5};
 use tidelock_core::limits::PART_NUMBER_MAX;
-use tidelock_service::{Error as ServiceError, Part, Upload};
+use tidelock_service::{Error as ServiceError, NewPart, Part, Upload};
 
 use super::{
     checksums::{self, COMPOSITE, FULL_OBJECT, UploadChecksum},
@@ -74,7 +74,7 @@ fn show_encryption(response: &mut Response<DoorBody>, upload: &Upload) {
 /// # Errors
 /// In S3's words.
 pub(crate) async fn put_part(request: &Request<'_>, body: payload::Body) -> Result<Response<DoorBody>> {
-    let part = store_part(request, body.bytes, Some(body.md5), body.checksum).await?;
+    let part = store_part(request, body.bytes, Some(body.md5), body.checksum, None).await?;
     let upload = request
         .service
         .upload(&request.address()?, upload_id(request))
@@ -88,7 +88,7 @@ pub(crate) async fn put_part(request: &Request<'_>, body: payload::Body) -> Resu
     Ok(response)
 }
 
-/// Stores a part, with the checksum that its upload wants.
+/// Stores a part, with the checksum that its upload wants. `of` is the version of the same object that it is copied from.
 ///
 /// # Errors
 /// `NoSuchUpload`, `InvalidArgument`; `InvalidRequest` when the part is encrypted otherwise than the upload, or brings a
@@ -98,6 +98,7 @@ pub(crate) async fn store_part(
     bytes: Bytes,
     md5: Option<[u8; 16]>,
     checksum: Option<Checksum>,
+    of: Option<u64>,
 ) -> Result<Part> {
     let address = request.address()?;
     let id = upload_id(request);
@@ -123,11 +124,14 @@ pub(crate) async fn store_part(
         (None, wanted) => wanted.map(|wanted| Checksum::of(wanted, &bytes)),
     };
     let checksums = checksum.map(|checksum| (checksum.algorithm().header().to_owned(), checksum.to_base64()));
-    let md5 = md5.unwrap_or_else(|| Md5::digest(&bytes).into());
-    let stored = request
-        .service
-        .put_part(&address, id, number, bytes, md5, checksums.into_iter().collect());
-    Ok(stored.await?)
+    let new = NewPart {
+        number,
+        md5: md5.unwrap_or_else(|| Md5::digest(&bytes).into()),
+        bytes,
+        checksums: checksums.into_iter().collect(),
+        of,
+    };
+    Ok(request.service.put_part(&address, id, new).await?)
 }
 
 /// Writes the checksum of a part into a document.

@@ -37,6 +37,7 @@ pub(crate) async fn put(request: &Request<'_>, body: payload::Body) -> Result<Re
         content,
         precondition: conditions::for_write(request.headers)?,
         claim: Claim::Caller,
+        restores: false,
     };
     let version = request.service.put(&address, new, request.caller).await?;
     let mut response = empty(StatusCode::OK);

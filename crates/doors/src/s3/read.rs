@@ -1,11 +1,10 @@
 //! GetObject, HeadObject and GetObjectAttributes: one version's headers, and its bytes in pieces.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use tidelock_core::{Body, Version};
-use tidelock_service::Service;
 
 use super::{
     checksums,
@@ -61,7 +60,7 @@ pub(crate) async fn get(request: &Request<'_>) -> Result<Response<DoorBody>> {
         &(range.end - range.start).to_string(),
     );
     if !request.head {
-        *response.body_mut() = bytes_of(request.service, body, source, range).await?;
+        *response.body_mut() = bytes_of(request, &version, body, source, range).await?;
     }
     Ok(response)
 }
@@ -200,13 +199,17 @@ fn override_headers(request: &Request<'_>, response: &mut Response<DoorBody>) {
 
 /// The bytes of the answer: read piece by piece, or at hand.
 async fn bytes_of(
-    service: &Arc<Service>,
+    request: &Request<'_>,
+    version: &Version,
     body: &Body,
     source: Source,
     range: Range<u64>,
 ) -> Result<DoorBody> {
     match source {
-        Source::Stored => Ok(stream(service, body, range).await?),
+        Source::Stored => {
+            let address = request.address()?;
+            Ok(stream(request.service.reading(&address, version.seq, body, range)).await?)
+        }
         Source::Held(bytes) => {
             let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
             Ok(full(bytes.slice(start..end)))

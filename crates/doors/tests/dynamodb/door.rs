@@ -44,7 +44,11 @@ impl Door {
             ..Caller::default()
         };
         Door {
-            service: Service::new(Arc::new(MemoryEngine::new()), world.clone()),
+            service: Service::new(
+                Arc::new(MemoryEngine::new()),
+                world.clone(),
+                tidelock_service::RootKey::new(&[1; 32]).into(),
+            ),
             world,
             caller,
         }

@@ -258,6 +258,7 @@ async fn put_state(door: &Door, bytes: &'static [u8]) {
         content: Content::default(),
         precondition: Precondition::default(),
         claim: Claim::Caller,
+        restores: false,
     };
     door.service
         .put(&address(), new, &Caller::default())

@@ -68,7 +68,11 @@ impl Server {
         let arn = format!("arn:aws:iam::{ACCOUNT}:user/test");
         let key = Key::new(ACCESS_KEY_ID.into(), SECRET.into(), arn, ACCOUNT.into());
         let engine = Arc::new(MemoryEngine::new());
-        let service = Arc::new(Service::new(engine, Arc::new(RealTime(AtomicU64::new(0)))));
+        let service = Arc::new(Service::new(
+            engine,
+            Arc::new(RealTime(AtomicU64::new(0))),
+            tidelock_service::RootKey::new(&[1; 32]).into(),
+        ));
         Server(Arc::new(Doors::new(service, Arc::new(Keyring::new([key])))))
     }
 
