@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process,
@@ -32,6 +32,26 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => File::open(".")?.sync_all(),
     }
+}
+
+/// The text of a file, which has `most` bytes at most; `None` when there is no such file.
+///
+/// # Errors
+/// Whatever the file system answers; `InvalidData` when it is longer, or no text.
+pub fn read_text(path: &Path, most: u64) -> io::Result<Option<String>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    let mut text = String::new();
+    // Not by the length that the file system tells: a pipe has none.
+    file.take(most.saturating_add(1)).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        let why = format!("more than the {most} bytes that are read of it");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok(Some(text))
 }
 
 /// The permission bits of the file at `path` that let anyone but its owner in; 0 when there are none.

@@ -61,6 +61,12 @@ pub fn value<'a>(text: &'a str, header: &str, key: &str) -> Option<&'a str> {
     None
 }
 
+/// Whether there is a section named `header`.
+pub fn has(text: &str, header: &str) -> bool {
+    text.lines()
+        .any(|line| header_of(line).as_deref() == Some(header))
+}
+
 /// The value of `key` below the nested value `outer` of the first section named `header`.
 pub fn nested_value<'a>(text: &'a str, header: &str, outer: &str, key: &str) -> Option<&'a str> {
     let (mut inside, mut below) = (false, false);

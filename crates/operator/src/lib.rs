@@ -1,7 +1,13 @@
 //! The operator's toolkit: every change to what a user owns is inspected first, then planned, then applied.
 //!
 //! Nothing here prints: a [`profile::Plan`] says what would change, and the command line shows it and decides.
+//! [`backend::find`] says which state a Terraform configuration means.
 
+pub mod archive;
+pub mod aws;
+pub mod backend;
 pub mod files;
 pub mod ini;
+pub mod keys;
 pub mod profile;
+pub mod s3;

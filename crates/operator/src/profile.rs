@@ -9,9 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tidelock_core::limits::AWS_FILE_BYTES_MAX;
+
 use crate::{
     files,
     ini::{self, Change, Refusal, Section},
+    keys::Keys,
 };
 
 /// The services a Terraform backend speaks to, by their identifiers in AWS's `services` section.
@@ -132,41 +135,51 @@ pub enum ProfileError {
     },
 }
 
-/// Where a profile sends a backend, and with which key. Has no `Debug`: the secret must not reach a log.
-pub struct Found {
+/// What a profile says about S3. The key's secret is not in its `Debug`.
+#[derive(Debug, Default)]
+pub struct Profile {
     /// Such as `http://127.0.0.1:9470`.
-    pub endpoint: String,
-    /// The access key id.
-    pub access_key_id: String,
-    /// The secret access key.
-    pub secret_access_key: String,
+    pub endpoint: Option<String>,
+    /// AWS's region.
+    pub region: Option<String>,
+    /// A key that is written down, and not one that a role or SSO would give.
+    pub keys: Option<Keys>,
 }
 
-/// Reads the profile `name`, whoever wrote it: its endpoint for S3, and a key that lasts. `None` where one is missing.
+/// Reads the profile `name`, whoever wrote it; of several files the last one that says something counts. A file that
+/// is not there says nothing.
 ///
 /// # Errors
 /// When a file is there and cannot be read.
-pub fn find(name: &str, config: &Path, credentials: &Path) -> Result<Option<Found>, ProfileError> {
-    let (config, credentials) = (
-        read(config)?.unwrap_or_default(),
-        read(credentials)?.unwrap_or_default(),
-    );
-    let header = header(name);
-    let services = ini::value(&config, &header, "services").map(|services| format!("services {services}"));
-    let of_service =
-        services.and_then(|services| ini::nested_value(&config, &services, "s3", "endpoint_url"));
-    let endpoint = of_service.or_else(|| ini::value(&config, &header, "endpoint_url"));
-    let key = |key: &str| ini::value(&credentials, name, key).or_else(|| ini::value(&config, &header, key));
-    let (Some(endpoint), Some(id), Some(secret)) =
-        (endpoint, key("aws_access_key_id"), key("aws_secret_access_key"))
-    else {
-        return Ok(None);
-    };
-    Ok(Some(Found {
-        endpoint: endpoint.to_owned(),
-        access_key_id: id.to_owned(),
-        secret_access_key: secret.to_owned(),
-    }))
+pub fn find(name: &str, config: &[PathBuf], credentials: &[PathBuf]) -> Result<Profile, ProfileError> {
+    let mut profile = Profile::default();
+    for path in config.iter().rev() {
+        let config = read(path)?.unwrap_or_default();
+        let header = header(name);
+        let value = |key: &str| ini::value(&config, &header, key);
+        let services = value("services").map(|services| format!("services {services}"));
+        let of_service = services
+            .and_then(|services| ini::nested_value(&config, &services, "s3", "endpoint_url"))
+            .or_else(|| value("endpoint_url"));
+        profile.endpoint = profile.endpoint.or_else(|| of_service.map(str::to_owned));
+        profile.region = profile.region.or_else(|| value("region").map(str::to_owned));
+        profile.keys = profile.keys.or_else(|| keys(&config, &header));
+    }
+    for path in credentials {
+        let credentials = read(path)?.unwrap_or_default();
+        profile.keys = keys(&credentials, name).or(profile.keys);
+    }
+    Ok(profile)
+}
+
+/// The key in the section of this header.
+fn keys(text: &str, header: &str) -> Option<Keys> {
+    let value = |key: &str| ini::value(text, header, key).map(str::to_owned);
+    Keys::of(
+        value("aws_access_key_id"),
+        value("aws_secret_access_key"),
+        value("aws_session_token"),
+    )
 }
 
 /// Reads both files and works out what must change in them; changes nothing.
@@ -303,14 +316,10 @@ fn refused(path: &Path, section: &Section, refusal: Refusal) -> ProfileError {
 
 /// `None` when there is no such file.
 fn read(path: &Path) -> Result<Option<String>, ProfileError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ProfileError::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
+    files::read_text(path, AWS_FILE_BYTES_MAX).map_err(|source| ProfileError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn make_parent(path: &Path) -> io::Result<()> {

@@ -48,6 +48,11 @@ impl Home {
         }
     }
 
+    fn find(&self, name: &str) -> profile::Profile {
+        let files = [self.config.clone(), self.credentials.clone()];
+        profile::find(name, &files[..1], &files[1..]).unwrap()
+    }
+
     fn config(&self) -> String {
         fs::read_to_string(&self.config).unwrap()
     }
@@ -272,12 +277,12 @@ fn a_value_is_read_from_its_own_section() {
 fn what_was_written_is_found_again() {
     let home = Home::new();
     profile::apply(&profile::inspect(&home.wanted()).unwrap()).unwrap();
-    let found = profile::find("tidelock", &home.config, &home.credentials)
-        .unwrap()
-        .unwrap();
+    let found = home.find("tidelock");
+    let keys = found.keys.unwrap();
+    assert_eq!(found.endpoint.as_deref(), Some("http://127.0.0.1:9470"));
     assert_eq!(
-        [found.endpoint, found.access_key_id, found.secret_access_key],
-        ["http://127.0.0.1:9470", "AKIAEXAMPLE", "very-secret"]
+        [keys.access_key_id, keys.secret_access_key],
+        ["AKIAEXAMPLE", "very-secret"]
     );
 }
 
@@ -298,49 +303,65 @@ fn a_profile_is_found_in_each_of_the_forms_that_awss_tools_read() {
         ),
     ] {
         let home = Home::with(&format!("{other}{config}{other}"), &credentials);
-        let found = profile::find("x", &home.config, &home.credentials)
-            .unwrap()
-            .unwrap();
-        assert_eq!(
-            [found.endpoint, found.access_key_id],
-            ["http://h:1", "A"],
-            "{config}"
-        );
+        let found = home.find("x");
+        assert_eq!(found.endpoint.as_deref(), Some("http://h:1"), "{config}");
+        assert_eq!(found.keys.unwrap().access_key_id, "A", "{config}");
     }
 }
 
 #[test]
-fn a_profile_that_lacks_endpoint_or_key_is_none() {
+fn a_profile_without_endpoint_or_key_has_none() {
     let key = "[x]\naws_access_key_id = A\naws_secret_access_key = B\n";
-    for (config, credentials) in [
-        ("", ""),
-        ("[profile x]\nregion = r\n", key),
-        ("[profile y]\nendpoint_url = http://h:1\n", key),
+    let endpoint = "[profile x]\nendpoint_url = http://h:1\n";
+    for (config, credentials, has_endpoint, has_key) in [
+        ("", "", false, false),
+        ("[profile x]\nregion = r\n", key, false, true),
+        ("[profile y]\nendpoint_url = http://h:1\n", key, false, true),
         (
             "[profile x]\nservices = s\n[services s]\nsts =\n  endpoint_url = http://h:1\n",
             key,
+            false,
+            true,
         ),
+        (endpoint, "[x]\naws_access_key_id = A\n", true, false),
         (
-            "[profile x]\nendpoint_url = http://h:1\n",
-            "[x]\naws_access_key_id = A\n",
-        ),
-        (
-            "[profile x]\nendpoint_url = http://h:1\n",
+            endpoint,
             "[y]\naws_access_key_id = A\naws_secret_access_key = B\n",
+            true,
+            false,
+        ),
+        (
+            endpoint,
+            "[x]\naws_access_key_id = A\naws_secret_access_key =\n",
+            true,
+            false,
         ),
     ] {
-        let home = Home::with(config, credentials);
-        assert!(
-            profile::find("x", &home.config, &home.credentials)
-                .unwrap()
-                .is_none(),
-            "{config}"
-        );
+        let found = Home::with(config, credentials).find("x");
+        let has = (found.endpoint.is_some(), found.keys.is_some());
+        assert_eq!(has, (has_endpoint, has_key), "{config}{credentials}");
     }
-    let home = Home::new();
-    assert!(
-        profile::find("x", &home.config, &home.credentials)
-            .unwrap()
-            .is_none()
+    let found = Home::new().find("x");
+    assert!(found.endpoint.is_none() && found.keys.is_none());
+}
+
+#[test]
+fn of_several_files_the_last_that_says_something_counts() {
+    let home = Home::with("[profile x]\nregion = first\nendpoint_url = http://first:1\n", "");
+    let (second, third) = (
+        home.config.with_file_name("second"),
+        home.config.with_file_name("third"),
     );
+    fs::write(&second, "[profile x]\nendpoint_url = http://second:1\n").unwrap();
+    fs::write(&third, "[profile y]\nendpoint_url = http://third:1\n").unwrap();
+    let configs = [home.config.clone(), second, third];
+    let found = profile::find("x", &configs, &[]).unwrap();
+    assert_eq!(found.endpoint.as_deref(), Some("http://second:1"));
+    assert_eq!(found.region.as_deref(), Some("first"));
+}
+
+#[test]
+fn a_file_of_aws_that_has_no_end_is_not_read_to_it() {
+    let fault = profile::find("x", &["/dev/zero".into()], &[]).unwrap_err();
+    assert!(fault.to_string().contains("/dev/zero"), "{fault}");
 }

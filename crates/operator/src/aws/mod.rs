@@ -1,0 +1,25 @@
+//! What every AWS service asks of a client: where it is, who asks, a signature, and patience.
+//!
+//! Calls of our own over hyper, signed by AWS's own signer: the AWS SDK builds three times as long, and reqsign's chain
+//! follows no `role_arn`, no `sso_session` and no `endpoint_url`, and signs with the machine's clock however wrong it is.
+
+mod credentials;
+mod environment;
+mod http;
+mod identity;
+mod metadata;
+mod profiles;
+mod settings;
+mod sign;
+mod sso;
+mod sts;
+mod xml;
+
+pub use credentials::Credentials;
+pub use environment::Environment;
+pub use settings::{Settings, SettingsError, Wanted};
+
+pub(crate) use http::{Answer, Fault, Http};
+pub(crate) use identity::Identity;
+pub(crate) use sign::Signer;
+pub(crate) use xml::Element;

@@ -1,0 +1,169 @@
+//! A client of S3: one method a call, for AWS's own S3 and whoever else speaks it.
+//!
+//! Requests are repeated with growing pauses when the server is overloaded or the connection breaks, and signed at the
+//! time that the server's clock shows. Errors are sentences that name what the call was about.
+
+mod answers;
+mod endpoint;
+mod error;
+mod request;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::Method;
+use md5::{Digest, Md5};
+use tidelock_core::limits::{CLIENT_DOCUMENT_BYTES_MAX, OBJECT_BYTES_MAX};
+
+pub use answers::{Listed, ListedVersion, Object, Page, Put, VersionMarker, Versioning};
+pub use error::{Error, Subject, Why};
+
+use crate::aws::{Http, Identity, Settings, SettingsError, Signer};
+use endpoint::Endpoint;
+use request::Call;
+
+/// A client of one S3 endpoint. Cheap to use from many tasks at once.
+#[derive(Debug)]
+pub struct Client {
+    settings: Settings,
+    endpoint: Endpoint,
+    http: Http,
+    identity: Identity,
+    signer: Signer,
+    /// What the server's clock is ahead of ours, in milliseconds.
+    ahead_ms: std::sync::atomic::AtomicI64,
+}
+
+impl Client {
+    /// A client of the endpoint that the settings name; connects with the first call.
+    ///
+    /// # Errors
+    /// When the endpoint is no URL, or the certificates cannot be read.
+    pub fn new(settings: Settings) -> Result<Client, SettingsError> {
+        let endpoint = Endpoint::of(&settings)?;
+        let signer = Signer {
+            service: "s3",
+            region: settings.region.clone(),
+        };
+        Ok(Client {
+            http: Http::new(&settings)?,
+            identity: Identity::new(),
+            ahead_ms: std::sync::atomic::AtomicI64::new(0),
+            settings,
+            endpoint,
+            signer,
+        })
+    }
+
+    /// `https://HOST[:PORT]` of the server.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.endpoint.url()
+    }
+
+    /// A page of the versions and delete markers below `prefix`, by key, the newest of each first.
+    ///
+    /// # Errors
+    /// [`Error`]; `NoSuchBucket` among them.
+    pub async fn list_object_versions(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&VersionMarker>,
+    ) -> Result<Page<ListedVersion, VersionMarker>, Error> {
+        let mut query = vec![("encoding-type", "url"), ("prefix", prefix), ("versions", "")];
+        if let Some(marker) = after {
+            query.push(("key-marker", &marker.key));
+            query.extend(
+                marker
+                    .version
+                    .as_deref()
+                    .map(|version| ("version-id-marker", version)),
+            );
+        }
+        let call = Call::of_bucket("ListObjectVersions", Method::GET, bucket).query(query);
+        let answer = self.send(&call, CLIENT_DOCUMENT_BYTES_MAX).await?;
+        answers::versions(&answer.body).ok_or_else(|| self.foreign(&call, "its listing cannot be read"))
+    }
+
+    /// A page of the current objects below `prefix`, by key; `after` is the token of the page before.
+    ///
+    /// # Errors
+    /// [`Error`]; `NoSuchBucket` among them.
+    pub async fn list_objects(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Result<Page<Listed, String>, Error> {
+        let mut query = vec![("encoding-type", "url"), ("list-type", "2"), ("prefix", prefix)];
+        query.extend(after.map(|token| ("continuation-token", token)));
+        let call = Call::of_bucket("ListObjectsV2", Method::GET, bucket).query(query);
+        let answer = self.send(&call, CLIENT_DOCUMENT_BYTES_MAX).await?;
+        answers::objects(&answer.body).ok_or_else(|| self.foreign(&call, "its listing cannot be read"))
+    }
+
+    /// An object with its bytes, at most [`OBJECT_BYTES_MAX`]; the current version where none is named.
+    ///
+    /// # Errors
+    /// [`Error`]; `NoSuchKey` and `NoSuchVersion` among them.
+    pub async fn get_object(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Object, Error> {
+        let call = Call::of_object("GetObject", Method::GET, bucket, key, version);
+        let answer = self.send(&call, OBJECT_BYTES_MAX).await?;
+        Ok(Object::of(answer))
+    }
+
+    /// The same without its bytes; a missing one is the code `404`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn head_object(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Object, Error> {
+        let call = Call::of_object("HeadObject", Method::HEAD, bucket, key, version);
+        Ok(Object::of(self.send(&call, 0).await?))
+    }
+
+    /// Writes an object. A try whose answer was lost is repeated, so that a versioned bucket may keep the bytes twice.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Bytes,
+        headers: &[(&'static str, String)],
+    ) -> Result<Put, Error> {
+        let md5 = STANDARD.encode(Md5::digest(&bytes));
+        let mut call = Call::of_object("PutObject", Method::PUT, bucket, key, None);
+        call.headers = headers.to_vec();
+        call.headers.push(("content-md5", md5));
+        call.body = bytes;
+        let answer = self.send(&call, CLIENT_DOCUMENT_BYTES_MAX).await?;
+        Ok(Put::of(&answer.headers))
+    }
+
+    /// Deletes a version for good, or, where none is named, the object: a versioned bucket then shows a delete marker.
+    ///
+    /// # Errors
+    /// [`Error`]; what is not there is deleted already.
+    pub async fn delete_object(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<(), Error> {
+        let call = Call::of_object("DeleteObject", Method::DELETE, bucket, key, version);
+        self.send(&call, CLIENT_DOCUMENT_BYTES_MAX).await?;
+        Ok(())
+    }
+
+    /// Whether the bucket keeps old versions.
+    ///
+    /// # Errors
+    /// [`Error`]; `NoSuchBucket` among them.
+    pub async fn get_bucket_versioning(&self, bucket: &str) -> Result<Versioning, Error> {
+        let call =
+            Call::of_bucket("GetBucketVersioning", Method::GET, bucket).query(vec![("versioning", "")]);
+        let answer = self.send(&call, CLIENT_DOCUMENT_BYTES_MAX).await?;
+        answers::versioning(&answer.body).ok_or_else(|| self.foreign(&call, "its versioning cannot be read"))
+    }
+
+    fn foreign(&self, call: &Call<'_>, why: &str) -> Error {
+        let (endpoint, why) = (self.endpoint(), why.to_owned());
+        call.error(Why::Foreign { endpoint, why })
+    }
+}
