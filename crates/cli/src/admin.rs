@@ -1,14 +1,14 @@
 //! A client of the server's admin door, for the commands of operators: one request a connection, JSON in and out.
 
-use std::{env, io, path::PathBuf, time::Duration};
+use std::{env, io, path::PathBuf, slice::from_ref, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::Incoming,
-    client::conn::http1,
+    body::{Body, Incoming},
+    client::conn::http1::{self, SendRequest},
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidelock_core::{diff::visible, limits::OBJECT_BYTES_MAX};
 use tidelock_operator::profile;
-use tokio::{net::TcpStream, runtime, time};
+use tokio::{net::TcpStream, runtime, task::JoinHandle, time};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -38,6 +38,9 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 
 /// How long an answer may take. None waits for a lock; the largest is a state out of quarantine.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a download may stand still: before a backup begins, the server copies its whole store.
+const SILENCE_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// A server's admin door, and the key that opens it.
 pub(crate) struct Admin {
@@ -66,6 +69,9 @@ pub(crate) enum AdminError {
         authority: String,
         access_key_id: String,
     },
+    /// What came could not be put where it should go.
+    #[error("what the server sends cannot be written: {0}")]
+    NotTaken(io::Error),
     #[error(
         "what answers at {authority} is no Tidelock; correct AWS_ENDPOINT_URL, \
          or name the server's data directory with --data"
@@ -108,12 +114,9 @@ impl Admin {
             );
             Failure::new(Status::Usage, message)
         };
-        let found = profile::find(name, &config, &credentials)?.ok_or_else(missing)?;
-        let key = Credentials {
-            access_key_id: found.access_key_id,
-            secret_access_key: Zeroizing::new(found.secret_access_key),
-        };
-        Admin::at(&found.endpoint, key)
+        let found = profile::find(name, from_ref(&config), from_ref(&credentials))?;
+        let (endpoint, keys) = found.endpoint.zip(found.keys).ok_or_else(missing)?;
+        Admin::at(&endpoint, keys.into())
     }
 
     /// The server at an endpoint of the form `http://HOST:PORT`.
@@ -155,6 +158,12 @@ impl Admin {
         serde_json::from_slice(&answer).map_err(|_| self.foreign().into())
     }
 
+    /// The same, for commands that wait for something else beside.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {
+        let answer = self.send(Method::GET, path, None).await?;
+        serde_json::from_slice(&answer).map_err(|_| self.foreign())
+    }
+
     /// The same, of an answer that may be anything.
     pub(crate) fn fetch(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, Failure> {
         let waiting = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -168,6 +177,17 @@ impl Admin {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Bytes, AdminError> {
+        let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        self.send_bytes(method, path, body).await
+    }
+
+    /// The same of a body that is no JSON object of ours: a state.
+    pub(crate) async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Bytes, AdminError> {
         let request = self.request(method, path, body);
         match time::timeout(ANSWER_LIMIT, self.exchange(request)).await {
             Ok(answered) => self.judge(answered?),
@@ -175,7 +195,40 @@ impl Admin {
         }
     }
 
-    fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Request<Full<Bytes>> {
+    /// Fetches something large: `take` gets it piece by piece, with the length of all of it.
+    pub(crate) async fn download(
+        &self,
+        path: &str,
+        mut take: impl FnMut(Bytes, u64) -> io::Result<()>,
+    ) -> Result<(), AdminError> {
+        let request = self.request(Method::GET, path, Bytes::new());
+        let silent = || self.no_answer(format!("nothing came for {} s", SILENCE_LIMIT.as_secs()));
+        let (mut sender, connection) = self.connect().await?;
+        let answered = time::timeout(SILENCE_LIMIT, sender.send_request(request)).await;
+        let answer = answered.map_err(|_| silent())?;
+        let (head, mut body) = answer
+            .map_err(|why| self.no_answer(why.to_string()))?
+            .into_parts();
+        if !head.status.is_success() {
+            let whole = self.whole(body).await?;
+            self.judge((Response::from_parts(head, ()), whole))?;
+            return Err(self.foreign());
+        }
+        let all = body.size_hint().exact().unwrap_or_default();
+        while let Some(frame) = time::timeout(SILENCE_LIMIT, body.frame())
+            .await
+            .map_err(|_| silent())?
+        {
+            let frame = frame.map_err(|why| self.no_answer(why.to_string()))?;
+            if let Ok(piece) = frame.into_data() {
+                take(piece, all).map_err(AdminError::NotTaken)?;
+            }
+        }
+        connection.abort();
+        Ok(())
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Request<Full<Bytes>> {
         let (id, secret) = (
             &self.credentials.access_key_id,
             &*self.credentials.secret_access_key,
@@ -184,36 +237,39 @@ impl Admin {
         let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair)));
         let mut authorization = HeaderValue::from_str(&basic).expect("Base64 is visible ASCII");
         authorization.set_sensitive(true);
-        let body = Full::new(body.map(|body| Bytes::from(body.to_string())).unwrap_or_default());
         Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, &self.authority)
             .header(AUTHORIZATION, authorization)
             .header(CONTENT_TYPE, "application/json")
-            .body(body)
+            .body(Full::new(body))
             .expect("the path is percent-encoded, and an authority is a header value")
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(Response<()>, Bytes), AdminError> {
-        let no_answer = |why: &dyn std::error::Error| self.no_answer(why.to_string());
-        let stream = TcpStream::connect(&self.authority)
-            .await
-            .map_err(|why: io::Error| no_answer(&why))?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|why| no_answer(&why))?;
-        // What goes wrong with the connection, the request learns.
-        let connection = tokio::spawn(connection);
-        let answered = sender
-            .send_request(request)
-            .await
-            .map_err(|why| no_answer(&why))?;
-        let (head, body): (_, Incoming) = answered.into_parts();
-        let whole = Limited::new(body, OBJECT_BYTES_MAX as usize).collect().await;
-        let whole = whole.map_err(|why| self.no_answer(why.to_string()))?.to_bytes();
+        let (mut sender, connection) = self.connect().await?;
+        let answered = sender.send_request(request).await;
+        let (head, body) = answered
+            .map_err(|why| self.no_answer(why.to_string()))?
+            .into_parts();
+        let whole = self.whole(body).await?;
         connection.abort();
         Ok((Response::from_parts(head, ()), whole))
+    }
+
+    async fn connect(&self) -> Result<(SendRequest<Full<Bytes>>, JoinHandle<hyper::Result<()>>), AdminError> {
+        let stream = TcpStream::connect(&self.authority).await;
+        let stream = stream.map_err(|why| self.no_answer(why.to_string()))?;
+        let connected = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = connected.map_err(|why| self.no_answer(why.to_string()))?;
+        // What goes wrong with the connection, the request learns.
+        Ok((sender, tokio::spawn(connection)))
+    }
+
+    async fn whole(&self, body: Incoming) -> Result<Bytes, AdminError> {
+        let whole = Limited::new(body, OBJECT_BYTES_MAX as usize).collect().await;
+        Ok(whole.map_err(|why| self.no_answer(why.to_string()))?.to_bytes())
     }
 
     fn judge(&self, (head, body): (Response<()>, Bytes)) -> Result<Bytes, AdminError> {
@@ -252,6 +308,7 @@ impl From<AdminError> for Failure {
         let status = match error {
             AdminError::NoAnswer { .. } | AdminError::Foreign { .. } => Status::NotRunning,
             AdminError::Key { .. } => Status::Usage,
+            AdminError::NotTaken(fault) => return fault.into(),
             AdminError::Refused { status, .. } => match status {
                 StatusCode::BAD_REQUEST => Status::Usage,
                 StatusCode::NOT_FOUND | StatusCode::CONFLICT => Status::Refused,
@@ -278,6 +335,14 @@ fn elsewhere(missing: Failure) -> Failure {
 /// `/admin/WHAT/NAME`, whatever is in the name.
 pub(crate) fn path(what: &str, name: &str) -> String {
     format!("/admin/{what}/{}", utf8_percent_encode(name, PATH))
+}
+
+/// The path with a query of these pairs.
+pub(crate) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, PATH)));
+    format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
 }
 
 /// `/state/ADDRESS`: the state itself, at the door of `backend "http"`.

@@ -1,16 +1,28 @@
 //! The command line: what can be said, and the help that explains it.
 
+mod backup;
+mod configuration;
+mod history;
+mod keys;
+#[macro_use]
 mod operator;
+mod transfer;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
+pub(crate) use backup::{Backup, Restore, Verify};
+pub(crate) use configuration::Configuration;
+pub(crate) use history::{Blame, Diff, Find, Gc, History, Rollback, Show};
+pub(crate) use keys::{Keys, KeysCommand, Rotate};
 pub(crate) use operator::{
     Address, Allow, Freeze, Locks, Rescue, RescueChange, RescueCommand, RescueDiff, RescueShow, Server,
     Unlock,
 };
+
+pub(crate) use transfer::{Export, Import, Place as Elsewhere};
 
 /// The S3 + DynamoDB state backend of Terraform as one binary.
 #[derive(Parser)]
@@ -57,6 +69,45 @@ pub(crate) enum Command {
     /// Look at refused state writes, make one current, or drop it
     #[command(after_help = operator::RESCUE_HELP, subcommand_required = true, arg_required_else_help = true)]
     Rescue(Rescue),
+    /// Copy states with all their versions to a directory or an S3 bucket
+    #[command(after_help = transfer::EXPORT_HELP)]
+    Export(Export),
+    /// Take in states with all their versions from a directory or an S3 bucket
+    #[command(after_help = transfer::IMPORT_HELP)]
+    Import(Import),
+    /// List the versions of a state: when, who, what for, what changed
+    #[command(after_help = history::HISTORY_HELP)]
+    History(History),
+    /// Show a version: who wrote it, what is in it; or the state itself
+    #[command(after_help = history::SHOW_HELP, override_usage = history::SHOW_USAGE)]
+    Show(Show),
+    /// Compare two versions by resource, attribute and output
+    #[command(after_help = history::DIFF_HELP, override_usage = history::DIFF_USAGE)]
+    Diff(Diff),
+    /// Make an older version the current one, with the next serial
+    #[command(after_help = history::ROLLBACK_HELP, override_usage = history::ROLLBACK_USAGE)]
+    Rollback(Rollback),
+    /// Say which version, run and person last changed a resource
+    #[command(after_help = history::BLAME_HELP, override_usage = history::BLAME_USAGE)]
+    Blame(Blame),
+    /// Find a resource across all states
+    #[command(after_help = history::FIND_HELP)]
+    Find(Find),
+    /// End the versions that retention no longer keeps, now
+    #[command(after_help = history::GC_HELP)]
+    Gc(Gc),
+    /// Write everything that a running server has into one file
+    #[command(after_help = backup::BACKUP_HELP)]
+    Backup(Backup),
+    /// Make a data directory of a backup
+    #[command(after_help = backup::RESTORE_HELP)]
+    Restore(Restore),
+    /// Decode everything that is stored and compare it with its digests
+    #[command(after_help = backup::VERIFY_HELP)]
+    Verify(Verify),
+    /// Show the root keys, which seal what is stored, or put a new one in place
+    #[command(after_help = keys::KEYS_HELP)]
+    Keys(Keys),
     /// Show a race of two `terraform apply` for one state, on a temporary server
     #[command(after_help = DEMO_HELP)]
     Demo(Demo),
@@ -137,7 +188,7 @@ pub(crate) struct Place {
     /// The data directory [default: ./tidelock-data]
     #[arg(long, env = "TIDELOCK_DATA", value_name = "DIR", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
-    /// A TOML file with `data`, `listen`, `log_format`, `plans`, `stale`, `stale_after`; flags and variables come before it
+    /// A TOML file with `data`, `listen`, `log_format`, `plans`, `stale`, `stale_after`, `root_key`, `retention`; flags and variables come before it
     #[arg(long, env = "TIDELOCK_CONFIG", value_name = "FILE", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
 }
@@ -158,7 +209,7 @@ Exit status:
   0  done
   1  failed; the message says why
   2  wrong arguments or configuration
-  3  the data directory cannot be used: in use by another server, of another format, not ours
+  3  the data directory cannot be used: in use by another server, of another format, not ours, no root key
   4  no server is running on that data directory, or none answers where it was named
   5  the profile is there already and was not written by tidelock
   6  neither Terraform nor OpenTofu was found, or it is too old
@@ -174,6 +225,13 @@ In the file of --config, and only there:
   plans = \"shared\"      plans do not wait for plans; \"exclusive\": they do, as on AWS
   stale = \"report\"      a lock whose holder is silent stays; \"remove\": the next caller takes it over
   stale_after = \"2h\"    how long a holder is silent before its lock counts as stale
+  root_key = { file = \"/etc/tidelock/root.key\" }   where the root key is, instead of root.key in the data directory;
+  root_key = { env = \"TIDELOCK_ROOT_KEY\" }         or in a variable;
+  root_key = { command = [\"PROGRAM\", \"ARG\"] }     or what a program prints
+  [[retention]]                          when old versions end; without such a rule, never. The longest prefix counts:
+  prefix = \"tfstate/env:/review-\"      BUCKET or BUCKET/KEY-PREFIX
+  keep = 100                             the newest hundred stay,
+  keep_for = \"90d\"                     and all that were replaced less than 90 days ago; either may be left out
 
 The first start makes the data directory, credentials, a root key, the bucket `tfstate` and the table
 `terraform-locks`. SIGTERM or Ctrl-C finishes the requests in flight and stops; a second one stops at once.";

@@ -4,20 +4,47 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::exit::Failure;
+use crate::exit::{Failure, Status};
 
+pub(crate) mod backup;
+pub(crate) mod blame;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod env;
+pub(crate) mod export;
+pub(crate) mod find;
+pub(crate) mod gc;
 pub(crate) mod grip;
+pub(crate) mod history;
+pub(crate) mod import;
+pub(crate) mod keys;
 pub(crate) mod locks;
 pub(crate) mod profile;
 pub(crate) mod rescue;
+pub(crate) mod restore;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod show;
+mod style;
+mod transfer;
+pub(crate) mod verify;
+mod versions;
 
 /// What a command prints under `--json`.
 fn print_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?;
     writeln!(out, "{text}")?;
     Ok(())
+}
+
+/// A failure of a comparison: status 1 says that something differs, so nothing else may.
+fn trouble(failure: Failure) -> Failure {
+    Failure {
+        status: match failure.status {
+            Status::Failed => Status::Usage,
+            other => other,
+        },
+        ..failure
+    }
 }

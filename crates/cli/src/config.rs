@@ -2,6 +2,8 @@
 //!
 //! clap has merged the first two when it hands over `Place` and `Serve`.
 
+mod retention;
+
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
@@ -15,6 +17,7 @@ use tidelock_service::{Plans, Stale};
 use crate::{
     args::{LogFormat, Place, Serve},
     exit::{Failure, Status},
+    root_key::Source,
 };
 
 /// Where the data is when nobody says.
@@ -28,7 +31,8 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) listen: String,
     pub(crate) log_format: LogFormat,
-    pub(crate) locks: tidelock_service::Settings,
+    pub(crate) root_key: Source,
+    pub(crate) service: tidelock_service::Settings,
 }
 
 #[derive(Default, Deserialize)]
@@ -40,22 +44,28 @@ struct File {
     plans: Option<Plans>,
     stale: Option<Stale>,
     stale_after: Option<SignedDuration>,
+    root_key: Option<Source>,
+    #[serde(default)]
+    retention: Vec<retention::Table>,
 }
 
 /// Everything `serve` needs to know.
 pub(crate) fn settings(serve: Serve) -> Result<Settings, Failure> {
     let file = read(serve.place.config.as_deref())?;
+    let data = chosen_data(serve.place.data, file.data)?;
     Ok(Settings {
-        data: chosen_data(serve.place.data, file.data)?,
+        root_key: file.root_key.unwrap_or_else(|| Source::beside(&data)),
+        data,
         listen: serve
             .listen
             .or(file.listen)
             .unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
         log_format: serve.log_format.or(file.log_format).unwrap_or(LogFormat::Human),
-        locks: tidelock_service::Settings {
+        service: tidelock_service::Settings {
             plans: file.plans.unwrap_or_default(),
             stale: file.stale.unwrap_or_default(),
             stale_after_ms: stale_after_ms(file.stale_after)?,
+            retention: retention::retention(file.retention)?,
         },
     })
 }
@@ -66,6 +76,14 @@ fn stale_after_ms(given: Option<SignedDuration>) -> Result<i64, Failure> {
     };
     let ms = i64::try_from(given.as_millis()).ok().filter(|ms| *ms > 0);
     ms.ok_or_else(|| Failure::new(Status::Usage, "stale_after must be a time such as 2h, 90m or 45s"))
+}
+
+/// The data directory, and where the server on it has its root key.
+pub(crate) fn data_and_root_key(place: Place) -> Result<(PathBuf, Source), Failure> {
+    let file = read(place.config.as_deref())?;
+    let data = chosen_data(place.data, file.data)?;
+    let root_key = file.root_key.unwrap_or_else(|| Source::beside(&data));
+    Ok((data, root_key))
 }
 
 /// The data directory that `env` and `profile` look into.
@@ -117,8 +135,11 @@ fn read(path: Option<&Path>) -> Result<File, Failure> {
     let mut file: File = toml::from_str(&text)
         .map_err(|fault| Failure::new(Status::Usage, format!("{}: {fault}", path.display())))?;
     // A path in the file means the same wherever the command is started.
-    if let (Some(data), Some(beside)) = (&file.data, path.parent()) {
-        file.data = Some(beside.join(data));
+    if let Some(beside) = path.parent() {
+        file.data = file.data.map(|data| beside.join(data));
+        if let Some(Source::File(key)) = &mut file.root_key {
+            *key = std::path::absolute(beside.join(&*key))?;
+        }
     }
     Ok(file)
 }
@@ -165,10 +186,25 @@ mod tests {
     }
 
     #[test]
+    fn the_root_key_is_in_the_data_directory_unless_the_file_says_where() {
+        let source = |text: &str| {
+            let (dir, path) = written(text);
+            let settings = settings(serve(Some(path))).unwrap();
+            (dir.path().to_owned(), settings.root_key)
+        };
+        let (dir, default) = source("data = 'd'");
+        assert_eq!(default, Source::File(dir.join("d/root.key")));
+        let (dir, beside) = source("data = 'd'\nroot_key = { file = 'keys/root' }");
+        assert_eq!(beside, Source::File(dir.join("keys/root")));
+        let (_, variable) = source("root_key = { env = 'ROOT_KEY' }");
+        assert_eq!(variable, Source::Env("ROOT_KEY".to_owned()));
+    }
+
+    #[test]
     fn the_file_says_what_becomes_of_locks() {
         let locks = |text: &str| {
             let (_dir, path) = written(text);
-            settings(serve(Some(path))).map(|settings| settings.locks)
+            settings(serve(Some(path))).map(|settings| settings.service)
         };
         let default = locks("").unwrap();
         assert_eq!(default, tidelock_service::Settings::default());
@@ -177,6 +213,7 @@ mod tests {
             plans: Plans::Exclusive,
             stale: Stale::Remove,
             stale_after_ms: 90 * 60 * 1_000,
+            ..default.clone()
         };
         assert_eq!(given, expected);
         assert_eq!(locks("plans = 'shared'\nstale = 'report'\n").unwrap(), default);

@@ -1,7 +1,7 @@
 //! The key pair that a client signs with, kept in AWS's own file format so that any tool can read it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
-use tidelock_operator::ini;
+use tidelock_operator::{ini, keys::Keys};
 use zeroize::Zeroizing;
 
 use crate::world;
@@ -47,6 +47,16 @@ impl Credentials {
     pub(crate) fn to_ini(&self) -> Zeroizing<String> {
         let (id, secret) = (&self.access_key_id, self.secret_access_key.as_str());
         Zeroizing::new(format!("[{SECTION}]\n{ID} = {id}\n{SECRET} = {secret}\n"))
+    }
+}
+
+impl From<Keys> for Credentials {
+    /// Tidelock's own keys have no session.
+    fn from(keys: Keys) -> Self {
+        Self {
+            access_key_id: keys.access_key_id,
+            secret_access_key: Zeroizing::new(keys.secret_access_key),
+        }
     }
 }
 

@@ -13,14 +13,13 @@ use zeroize::Zeroizing;
 use crate::{
     credentials::Credentials,
     exit::{Failure, Status},
-    world,
 };
 
 const CREDENTIALS: &str = "credentials";
-const ROOT_KEY: &str = "root.key";
+/// The root key, unless the configuration has it elsewhere.
+pub(crate) const ROOT_KEY: &str = "root.key";
 const ENDPOINT: &str = "endpoint";
 const DIRECTORY_MODE: u32 = 0o700;
-const ROOT_KEY_BYTES: usize = 32;
 /// What `mkfs` leaves in a fresh volume, which is as good as empty.
 const LOST_AND_FOUND: &str = "lost+found";
 
@@ -89,40 +88,11 @@ impl DataDir {
         self.write(CREDENTIALS, credentials.to_ini().as_bytes())
     }
 
-    /// Makes the root key, unless one is there from a first start that did not finish.
-    pub(crate) fn make_root_key(&self) -> Result<(), Failure> {
-        if self.path.join(ROOT_KEY).exists() {
-            return Ok(());
-        }
-        let key = Zeroizing::new(world::random::<ROOT_KEY_BYTES>());
-        let text = Zeroizing::new(format!("{}\n", Zeroizing::new(hex::encode(*key)).as_str()));
-        self.write(ROOT_KEY, text.as_bytes())
-    }
-
-    /// Fails when the root key is missing or is not one: a new one would not open what the old one sealed.
-    pub(crate) fn check_root_key(&self) -> Result<(), Failure> {
-        let path = self.path.join(ROOT_KEY);
-        let text = fs::read_to_string(&path).map(Zeroizing::new);
-        let mut key = Zeroizing::new([0; ROOT_KEY_BYTES]);
-        let why = match text {
-            Ok(text) if hex::decode_to_slice(text.trim(), key.as_mut()).is_ok() => return Ok(()),
-            Ok(_) => "it does not hold 64 hex digits".to_owned(),
-            Err(fault) => fault.to_string(),
-        };
-        let message = format!(
-            "no root key in {}: {why}; put it back from a backup of this directory",
-            path.display()
-        );
-        Err(Failure::new(Status::DataDirectory, message))
-    }
-
-    /// Closes the secret files to others where they are open, and says so.
+    /// Closes the credentials to others where they are open, and says so.
     pub(crate) fn tighten_secrets(&self, notes: &mut Vec<String>) -> Result<(), Failure> {
-        for name in [CREDENTIALS, ROOT_KEY] {
-            let path = self.path.join(name);
-            if path.exists() {
-                tighten(&path, files::SECRET_MODE, notes)?;
-            }
+        let path = self.path.join(CREDENTIALS);
+        if path.exists() {
+            tighten(&path, files::SECRET_MODE, notes)?;
         }
         Ok(())
     }
@@ -203,17 +173,10 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let mut notes = Vec::new();
         let data = DataDir::prepare(temporary.path().join("a/b"), &mut notes).unwrap();
-        data.make_root_key().unwrap();
         data.write_credentials(&Credentials::generate()).unwrap();
         assert_eq!(mode(data.path()), 0o700);
-        assert_eq!(
-            (
-                mode(&data.path().join(ROOT_KEY)),
-                mode(&data.path().join(CREDENTIALS))
-            ),
-            (0o600, 0o600)
-        );
-        assert!(notes.is_empty() && data.check_root_key().is_ok());
+        assert_eq!(mode(&data.path().join(CREDENTIALS)), 0o600);
+        assert!(notes.is_empty());
     }
 
     #[test]
@@ -246,15 +209,5 @@ mod tests {
         data.tighten_secrets(&mut notes).unwrap();
         assert_eq!((mode(&path), notes.len()), (0o600, 1));
         assert!(notes[0].contains("0640"));
-    }
-
-    #[test]
-    fn a_missing_or_damaged_root_key_is_never_replaced() {
-        let temporary = tempfile::tempdir().unwrap();
-        let data = DataDir::at(temporary.path().to_path_buf());
-        assert_eq!(data.check_root_key().unwrap_err().status, Status::DataDirectory);
-        fs::write(data.path().join(ROOT_KEY), "abc").unwrap();
-        data.make_root_key().unwrap();
-        assert_eq!(data.check_root_key().unwrap_err().status, Status::DataDirectory);
     }
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod args;
 mod ask;
+mod backup_file;
 mod commands;
 mod config;
 mod credentials;
@@ -13,10 +14,15 @@ mod http;
 mod linger;
 mod log;
 mod open_files;
+mod pager;
+mod progress;
+mod root_key;
 mod running;
 mod server;
 mod shell;
 mod signals;
+mod store;
+mod target;
 mod unread;
 mod world;
 
@@ -58,6 +64,19 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Freeze(arguments) => commands::grip::freeze(arguments, out),
         Command::Thaw(arguments) => commands::grip::thaw(arguments, out),
         Command::Rescue(arguments) => return commands::rescue::run(arguments, out, err),
+        Command::Export(arguments) => commands::export::run(arguments, out),
+        Command::Import(arguments) => commands::import::run(arguments, out),
+        Command::History(arguments) => commands::history::run(arguments, out, err),
+        Command::Show(arguments) => commands::show::run(arguments, out, err),
+        Command::Diff(arguments) => return commands::diff::run(arguments, out, err),
+        Command::Rollback(arguments) => commands::rollback::run(arguments, out, err),
+        Command::Blame(arguments) => commands::blame::run(arguments, out, err),
+        Command::Find(arguments) => commands::find::run(arguments, out),
+        Command::Gc(arguments) => commands::gc::run(arguments, out, err),
+        Command::Keys(arguments) => commands::keys::run(arguments, out, err),
+        Command::Backup(arguments) => commands::backup::run(arguments, out, err),
+        Command::Restore(arguments) => commands::restore::run(arguments, out, err),
+        Command::Verify(arguments) => return commands::verify::run(arguments, out),
         Command::Demo(arguments) => commands::demo::run(arguments, out),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,8 @@ use std::{
 };
 
 use crate::{
+    args::Place,
+    config,
     credentials::Credentials,
     data_dir::DataDir,
     exit::{Failure, Status},
@@ -23,6 +25,18 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Finds it on the directory that is named, else on the default one, which may not be the one that is meant.
+    pub(crate) fn of(place: Place) -> Result<Self, Failure> {
+        let is_named = place.data.is_some() || place.config.is_some();
+        Running::find(config::data_directory(place)?).map_err(|failure| match failure.status {
+            Status::NotRunning if !is_named => {
+                let hint = "or name the directory of the one that is running: --data DIR";
+                Failure::new(failure.status, format!("{}\n\n{hint}", failure.error))
+            }
+            _ => failure,
+        })
+    }
+
     /// Finds it, or says what to type.
     pub(crate) fn find(data: PathBuf) -> Result<Self, Failure> {
         let start = format!(

@@ -13,8 +13,8 @@ use tidelock_doors::{
     aws_common::keys::{Key, Keyring},
     dynamodb,
 };
-use tidelock_engine::EmbeddedEngine;
-use tidelock_service::{self as service, Service};
+use tidelock_engine::{EmbeddedEngine, Engine};
+use tidelock_service::{self as service, RootKeys, Service};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -26,6 +26,7 @@ use crate::{
     data_dir::DataDir,
     exit::{Failure, Status},
     http,
+    root_key::Source,
     world::Machine,
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct Server {
     service: Arc<Service>,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
+    packing: JoinHandle<()>,
     engine: Arc<EmbeddedEngine>,
 }
 
@@ -53,21 +55,29 @@ impl Server {
     pub(crate) async fn start(
         data: DataDir,
         listen: &str,
-        locks: service::Settings,
+        root_key: &Source,
+        settings: service::Settings,
     ) -> Result<Self, Failure> {
         let engine = open(&data).await?;
-        let service = Service::new(engine.clone(), Arc::new(Machine)).with_settings(locks);
+        let keys = root_keys(root_key, &engine).await?;
+        let service = Service::new(engine.clone(), Arc::new(Machine), keys)
+            .with_settings(settings)
+            .with_key_store(Arc::new(root_key.clone()));
         let service = Arc::new(service);
+        service.open_keys().await.map_err(|why| Failure {
+            status: Status::DataDirectory,
+            error: why.into(),
+        })?;
         service.recover().await.map_err(store_failed)?;
         let (credentials, first_start) = match data.credentials()? {
             Some(credentials) => (credentials, false),
             None => (make_first(&data, &service).await?, true),
         };
-        data.check_root_key()?;
         let doors = Arc::new(Doors::new(service.clone(), keyring(&credentials)));
         let listener = listen_on(listen).await?;
         let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
+        let packing = tokio::spawn(Service::clone(&service).keep_packing(stopping.clone()));
         let handler = move |request, peer| {
             let doors = Arc::clone(&doors);
             async move { doors.handle(request, peer).await }
@@ -81,6 +91,7 @@ impl Server {
             service,
             stop,
             accepting,
+            packing,
             engine,
         };
         server.data.write_endpoint(&server.endpoint())?;
@@ -94,6 +105,7 @@ impl Server {
         self.stop.send_replace(true);
         self.service.stop_waiting();
         self.accepting.await.context("the accepting task failed")?;
+        self.packing.await.context("the packing task failed")?;
         self.engine.close().await;
         Ok(removed.context("the endpoint file cannot be removed")?)
     }
@@ -141,12 +153,17 @@ async fn open(data: &DataDir) -> Result<Arc<EmbeddedEngine>, Failure> {
     })
 }
 
+/// The root keys. A first one is made only for a store with nothing in it: it would not open what another one sealed.
+async fn root_keys(source: &Source, engine: &EmbeddedEngine) -> Result<RootKeys, Failure> {
+    let anything = engine.scan(Vec::new()..vec![u8::MAX], 1).await;
+    if anything.map_err(|fault| store_failed(fault.into()))?.is_empty() {
+        source.make()?;
+    }
+    source.load().await
+}
+
 /// Makes what is not there yet. The credentials come last, so that a start that was cut short is a first start again.
 async fn make_first(data: &DataDir, service: &Service) -> Result<Credentials, Failure> {
-    // Where there is a bucket there was a root key, and a new one would not open what that one sealed.
-    if service.buckets().await.map_err(store_failed)?.is_empty() {
-        data.make_root_key()?;
-    }
     make_bucket(service).await.map_err(store_failed)?;
     make_table(service).await?;
     let credentials = Credentials::generate();

@@ -2,7 +2,10 @@
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 /// Listens from its making on; until then the signals end the program at once.
 pub(crate) struct Signals {
@@ -25,4 +28,12 @@ impl Signals {
             _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
         }
     }
+}
+
+/// From now on SIGINT does not end this program. Programs that it starts do not inherit this.
+pub(crate) fn ignore_interrupts() -> io::Result<()> {
+    let waiting = runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = waiting.enter();
+    // The handler stays when its listener is gone.
+    signal(SignalKind::interrupt()).map(drop)
 }

@@ -162,6 +162,7 @@ macro_rules! server_help {
         "\nThe server is that of --profile or --data, else that of AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     };
 }
+pub(super) use server_help;
 
 pub(super) const LOCKS_HELP: &str = concat!(
     "\

@@ -13,6 +13,7 @@ use crate::{
     args,
     data_dir::DataDir,
     exit::{Failure, Status},
+    root_key::Source,
     server::Server,
     signals::Signals,
 };
@@ -36,7 +37,8 @@ pub(crate) fn run(arguments: args::Demo, out: &mut (dyn Write + Send)) -> Result
 async fn tell(arguments: args::Demo, directory: &Path, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     let terraform = Terraform::find(arguments.terraform, directory).await?;
     let data = DataDir::prepare(directory.join("data"), &mut Vec::new())?;
-    let server = Server::start(data, LISTEN, Settings::default()).await?;
+    let root_key = Source::beside(data.path());
+    let server = Server::start(data, LISTEN, &root_key, Settings::default()).await?;
     let told = story::tell(&terraform, &server, directory, out).await;
     server.stop().await?;
     told

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde_json::json;
 
-use crate::{args, config, exit::Failure, running::Running, shell};
+use crate::{args, exit::Failure, running::Running, shell};
 
 /// The server takes any region; a client insists on having one.
 pub(crate) const REGION: &str = "us-east-1";
@@ -15,8 +15,7 @@ note: AWS_ENDPOINT_URL sends every AWS client in this shell to Tidelock, Terrafo
 
 /// Prints the exports, for `eval "$(tidelock env)"`.
 pub(crate) fn run(arguments: args::Env, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
-    let found = config::data_directory(arguments.place).and_then(Running::find);
-    let running = match found {
+    let running = match Running::of(arguments.place) {
         Ok(running) => running,
         Err(failure) => {
             if !arguments.json && !io::stdout().is_terminal() {

@@ -118,7 +118,7 @@ pub(crate) fn thaw(arguments: args::Address, out: &mut dyn Write) -> Result<(), 
 }
 
 /// `USER@HOST`, as Terraform writes it into its locks; empty when there is no telling, and the server takes the key's owner.
-fn who() -> String {
+pub(crate) fn who() -> String {
     let user = ["USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| env::var(name).ok());

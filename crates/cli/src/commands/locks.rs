@@ -258,7 +258,7 @@ fn ago(status: &Status, time: Time) -> String {
     format!("{} ago", written(status.now_ms.since(time)))
 }
 
-fn is_freeze(lock: &LockStatus) -> bool {
+pub(crate) fn is_freeze(lock: &LockStatus) -> bool {
     lock.doors.iter().any(|door| door == "operator")
 }
 

@@ -16,7 +16,7 @@ use crate::{
 
 /// Plans, prints, and applies unless it is a dry run.
 pub(crate) fn run(arguments: args::Profile, out: &mut dyn Write) -> Result<(), Failure> {
-    let running = Running::find(config::data_directory(arguments.place)?)?;
+    let running = Running::of(arguments.place)?;
     let [config, credentials] = config::aws_files()?;
     let plan = profile::inspect(&Wanted {
         name: &arguments.name,

@@ -11,7 +11,7 @@ use tidelock_core::{
     diff::{Diff, Sensitive, visible},
 };
 
-use super::locks;
+use super::{grip, locks, trouble, versions};
 use crate::{
     admin::{self, Admin},
     args::{Address, Rescue, RescueChange, RescueCommand, RescueDiff, RescueShow, Server},
@@ -125,14 +125,6 @@ fn show(arguments: RescueShow, out: &mut dyn Write) -> Result<(), Failure> {
 
 /// Compares; the status is that of diff.
 fn diff(arguments: RescueDiff, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-    // 1 says that something differs, so nothing else may.
-    let trouble = |failure: Failure| Failure {
-        status: match failure.status {
-            Status::Failed => Status::Usage,
-            other => other,
-        },
-        ..failure
-    };
     let sensitive = match arguments.sensitive {
         true => Sensitive::Show,
         false => Sensitive::Hide,
@@ -158,7 +150,7 @@ fn adopt(arguments: RescueChange, out: &mut dyn Write, err: &mut dyn Write) -> R
         Err(why) => writeln!(err, "{why}")?,
     }
     confirm("make the refused state current", arguments.force, err)?;
-    let wanted = json!({ "id": one.id, "over_md5": over_md5 });
+    let wanted = json!({ "id": one.id, "over_md5": over_md5, "who": grip::who() });
     let path = admin::path("adopt", &place.address);
     let adopted: Value = place.admin.ask(Method::POST, &path, Some(&wanted))?;
     if json {
@@ -249,9 +241,7 @@ impl Place {
     /// The current state and its MD5; where there is none, an empty state of the same history and no MD5.
     fn current(&self, one: &Refused) -> Result<(Bytes, String), Failure> {
         let Some(state) = locks::status(&self.admin, &self.address)?.state else {
-            let lineage = one.lineage.as_deref().unwrap_or_default();
-            let empty = json!({ "version": 4, "serial": 0, "lineage": lineage });
-            return Ok((empty.to_string().into(), String::new()));
+            return Ok((versions::nothing(one.lineage.as_deref()), String::new()));
         };
         let path = admin::state_path(&self.address);
         Ok((self.admin.fetch(Method::GET, &path, None)?, state.md5))

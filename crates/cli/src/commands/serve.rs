@@ -37,7 +37,7 @@ async fn serve(settings: Settings, out: &mut (dyn Write + Send)) -> Result<(), F
     for note in notes {
         tracing::warn!("{note}");
     }
-    let server = Server::start(data, &settings.listen, settings.locks).await?;
+    let server = Server::start(data, &settings.listen, &settings.root_key, settings.service).await?;
     if !server.address().ip().is_loopback() {
         tracing::warn!(
             address = %server.address(),

@@ -1,0 +1,245 @@
+//! What the commands about versions share: the state that is meant, its versions, and how they are told.
+
+use std::{cmp::Reverse, env, io::Write, path::Path};
+
+use bytes::Bytes;
+use hyper::Method;
+use jiff::Timestamp;
+use serde_json::json;
+use tidelock_core::{Time, diff::visible};
+use tidelock_service::{Entry, HistoryPage, StatesPage};
+
+use super::locks;
+use crate::{
+    admin::{self, Admin},
+    args::Configuration,
+    duration::written,
+    exit::{Failure, Status},
+    shell, target,
+};
+
+/// The name of the version that a reader gets now.
+pub(super) const CURRENT: &str = "current";
+
+/// What Terraform's own operations begin with: `OperationTypeApply`.
+const OPERATION: &str = "OperationType";
+
+/// A state with a history, at its server.
+pub(super) struct Place {
+    pub(super) admin: Admin,
+    pub(super) address: String,
+    /// What the user has typed to name it, and will have to type again.
+    named_by: Vec<String>,
+}
+
+/// Addresses that a message names where the one that was typed has no history.
+const NEIGHBOURS: usize = 5;
+
+impl Place {
+    /// The state at the address, or that of the configuration at hand.
+    pub(super) fn find(
+        address: Option<&str>,
+        configuration: Configuration,
+        err: &mut dyn Write,
+    ) -> Result<Place, Failure> {
+        let named_by = named_by(address, &configuration);
+        let target = target::find(address, configuration, err)?;
+        Ok(Place {
+            admin: target.admin,
+            address: target.address.to_string(),
+            named_by,
+        })
+    }
+
+    /// A page of the history, newest first.
+    pub(super) fn page(&self, before: Option<u64>, limit: u64) -> Result<HistoryPage, Failure> {
+        let limit = limit.to_string();
+        let before = before.map(|before| before.to_string());
+        let mut pairs = vec![("limit", limit.as_str())];
+        pairs.extend(before.as_deref().map(|before| ("before", before)));
+        self.ask("history", &pairs)
+    }
+
+    /// One version.
+    pub(super) fn entry(&self, version: &str) -> Result<Entry, Failure> {
+        self.ask("version", &[("version", version)])
+            .map_err(|failure: Failure| match failure.status {
+                Status::Refused => {
+                    let list = self.command("history", &[]);
+                    Failure::new(
+                        failure.status,
+                        format!("{}; {list} lists what is kept", failure.error),
+                    )
+                }
+                _ => failure,
+            })
+    }
+
+    /// Addresses in the same bucket that have a history; those that begin most like this one.
+    pub(super) fn neighbours(&self) -> Result<Vec<String>, Failure> {
+        let bucket = self.address.split_inclusive('/').next().unwrap_or_default();
+        let path = admin::with_query("/admin/states", &[("prefix", bucket)]);
+        let page: StatesPage = self.admin.ask(Method::GET, &path, None)?;
+        let mut found: Vec<_> = page.states.into_iter().map(|state| state.address).collect();
+        let alike = |other: &String| {
+            let both = other.chars().zip(self.address.chars());
+            Reverse(both.take_while(|(one, other)| one == other).count())
+        };
+        found.sort_by_key(alike);
+        found.truncate(NEIGHBOURS);
+        Ok(found)
+    }
+
+    /// The version that a reader gets now, if there is one.
+    pub(super) fn current(&self) -> Result<Option<Entry>, Failure> {
+        match self.entry(CURRENT) {
+            Ok(entry) => Ok(Some(entry).filter(|entry| !entry.deleted)),
+            Err(failure) if failure.status == Status::Refused => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The bytes of a version; of one that deletes, a state of the same lineage with nothing in it.
+    pub(super) fn body(&self, entry: &Entry) -> Result<Bytes, Failure> {
+        if entry.deleted {
+            return Ok(nothing(entry.lineage.as_deref()));
+        }
+        let path = admin::path("body", &self.address);
+        let path = admin::with_query(&path, &[("version", &entry.version.to_string())]);
+        self.admin.fetch(Method::GET, &path, None)
+    }
+
+    /// Asks the admin door for something about this state.
+    pub(super) fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        pairs: &[(&str, &str)],
+    ) -> Result<T, Failure> {
+        let path = admin::with_query(&admin::path(what, &self.address), pairs);
+        self.admin.ask(Method::GET, &path, None)
+    }
+
+    /// The server's time, which ages are counted by.
+    pub(super) fn now(&self) -> Result<Time, Failure> {
+        Ok(locks::status(&self.admin, &self.address)?.now_ms)
+    }
+
+    /// A command about this state, to be typed next.
+    pub(super) fn command(&self, what: &str, words: &[&str]) -> String {
+        let mut line = vec![shell::own_name(), what.to_owned()];
+        line.extend(self.named_by.iter().map(|word| shell::quoted(word)));
+        line.extend(words.iter().map(|word| shell::quoted(word)));
+        visible(&line.join(" "))
+    }
+}
+
+fn named_by(address: Option<&str>, configuration: &Configuration) -> Vec<String> {
+    let server = &configuration.server;
+    let typed = [
+        ("data", "TIDELOCK_DATA", server.place.data.as_deref()),
+        ("config", "TIDELOCK_CONFIG", server.place.config.as_deref()),
+        (
+            "profile",
+            "TIDELOCK_PROFILE",
+            server.profile.as_deref().map(Path::new),
+        ),
+    ];
+    // What a variable says it will say the next time too.
+    let typed = typed.into_iter().filter_map(|(flag, variable, value)| {
+        let value = value.filter(|value| env::var_os(variable).is_none_or(|said| said != *value))?;
+        Some(format!("--{flag}={}", value.display()))
+    });
+    let dir = configuration.chdir.as_ref();
+    let dir = dir.map(|dir| format!("--chdir={}", dir.display()));
+    let given = configuration.backend_config.iter();
+    let given = given.map(|given| format!("--backend-config={given}"));
+    let address = address.map(str::to_owned);
+    address.into_iter().chain(dir).chain(given).chain(typed).collect()
+}
+
+/// A state with nothing in it.
+pub(super) fn nothing(lineage: Option<&str>) -> Bytes {
+    let lineage = lineage.unwrap_or_default();
+    let empty = json!({ "version": 4, "serial": 0, "lineage": lineage });
+    empty.to_string().into()
+}
+
+/// The address, where it was typed, and the version behind it.
+pub(super) fn with_version(words: Vec<String>) -> Result<(Option<String>, String), Failure> {
+    let history = format!("its number in `{} history`, or {CURRENT}", shell::own_name());
+    with_one(words, &format!("version: {history}"))
+}
+
+/// The same where a resource stands behind it.
+pub(super) fn with_resource(words: Vec<String>) -> Result<(Option<String>, String), Failure> {
+    with_one(words, "resource: its address as Terraform prints it")
+}
+
+fn with_one(mut words: Vec<String>, what: &str) -> Result<(Option<String>, String), Failure> {
+    let one = words.pop().unwrap_or_default();
+    // The key of a resource may have a slash too, in quotes.
+    let is_address = one.split('"').next().is_some_and(|start| start.contains('/'));
+    if is_address {
+        let message = format!("say which {what}; {} names a state", visible(&one));
+        return Err(Failure::new(Status::Usage, message));
+    }
+    Ok((words.pop(), one))
+}
+
+/// Who wrote a version: as the lock says, else whose key it was.
+pub(super) fn who(entry: &Entry) -> String {
+    let lock = entry.lock.as_ref().map(|lock| lock.who.as_str());
+    let principal = entry.writer.as_ref().map(|writer| writer.principal.as_str());
+    let who = lock.filter(|who| !who.is_empty()).or(principal);
+    who.map_or_else(|| "-".to_owned(), visible)
+}
+
+/// What it was written for, in one word where Terraform has one.
+pub(super) fn operation(entry: &Entry) -> String {
+    if entry.deleted {
+        return "delete".to_owned();
+    }
+    let operation = entry.lock.as_ref().map(|lock| lock.operation.as_str());
+    match operation.filter(|operation| !operation.is_empty()) {
+        None => "-".to_owned(),
+        Some(operation) => match operation.strip_prefix(OPERATION) {
+            Some(word) => visible(&word.to_lowercase()),
+            None => visible(operation),
+        },
+    }
+}
+
+/// `3h 5m ago`.
+pub(super) fn ago(now: Time, time: Time) -> String {
+    format!("{} ago", written(now.since(time)))
+}
+
+/// `2026-11-21T12:03:11Z`.
+pub(super) fn clock(time: Time) -> String {
+    let seconds = Timestamp::from_second(time.0.div_euclid(1_000));
+    seconds.map_or_else(|_| format!("{} ms", time.0), |time| time.to_string())
+}
+
+/// A text of at most so many characters.
+pub(super) fn cut(text: &str, characters: usize) -> String {
+    let mut rest = text.chars();
+    let mut shown: String = rest.by_ref().take(characters).collect();
+    if rest.next().is_some() {
+        shown.pop();
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(
+            (cut("abc", 3), cut("äöüß", 3)),
+            ("abc".to_owned(), "äö…".to_owned())
+        );
+    }
+}
