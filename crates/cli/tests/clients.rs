@@ -1,8 +1,11 @@
 //! boto3 and the AWS CLI, clients that nobody here wrote, against the binary: one test a file of `dev/python/tests`.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
+use common::python;
 use tidelock_testkit::{Hermetic, Output, REGION, TestServer};
 
 macro_rules! files {
@@ -27,12 +30,15 @@ files! {
     test_dynamodb_expressions
     test_dynamodb_items
     test_dynamodb_tables
+    test_history
+    test_history_under_load
     test_identity
     test_listing
     test_multipart
     test_objects
     test_runs
     test_versions
+    test_versions_as_moto
 }
 
 fn run(file: &str) {
@@ -60,24 +66,4 @@ fn root() -> PathBuf {
         .join("../..")
         .canonicalize()
         .unwrap()
-}
-
-/// `TIDELOCK_PYTHON`, or the virtualenv that `dev/setup.sh python` makes.
-#[allow(clippy::print_stderr, reason = "the harness shows why a test did nothing")]
-fn python() -> Option<PathBuf> {
-    let named = std::env::var_os("TIDELOCK_PYTHON").map(PathBuf::from);
-    let python = named.unwrap_or_else(|| root().join(".venv/bin/python"));
-    if python.exists() {
-        return Some(python);
-    }
-    let reason = format!(
-        "no {}: run `bash dev/setup.sh python`, or name another with TIDELOCK_PYTHON",
-        python.display()
-    );
-    assert!(
-        std::env::var("TIDELOCK_REQUIRE_PYTHON").as_deref() != Ok("1"),
-        "{reason}"
-    );
-    eprintln!("skipped: {reason}");
-    None
 }

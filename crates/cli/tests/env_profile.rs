@@ -65,7 +65,8 @@ fn without_a_server_env_says_what_to_type_and_a_shell_does_not_go_on_to_real_aws
     let missing = tidelock(&hermetic, &["env"]);
     let place = hermetic.workdir("work").join("tidelock-data");
     let expected = format!(
-        "tidelock: no server is running on {0}; start one in another terminal:\n\n  {BINARY} serve --data {0}\n",
+        "tidelock: no server is running on {0}; start one in another terminal:\n\n  {BINARY} serve --data {0}\n\n\
+         or name the directory of the one that is running: --data DIR\n",
         place.display()
     );
     assert_eq!((missing.status.code(), missing.stderr), (Some(4), expected));

@@ -7,6 +7,7 @@
 
 mod actor;
 mod contest;
+mod packing;
 mod upload;
 
 use std::{
@@ -128,7 +129,7 @@ impl World {
     }
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(
         text.parse()
@@ -136,7 +137,7 @@ fn number(variable: &str) -> Option<u64> {
     )
 }
 
-fn clock_seed() -> u64 {
+pub(crate) fn clock_seed() -> u64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()

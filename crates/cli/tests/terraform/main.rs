@@ -2,14 +2,18 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod day;
+mod directory;
 mod faults;
 mod fleet;
 mod grip;
+mod history;
 mod keys;
 mod locking;
 mod migration;
 mod plans;
 mod push;
+mod rollback;
+mod shown;
 mod sizes;
 mod waiting;
 mod world;

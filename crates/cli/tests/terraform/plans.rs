@@ -102,10 +102,10 @@ fn second_plan_is_refused(
 }
 
 /// Something that a plan reads in the midst of its work, and that comes when the test says so.
-struct Gate(LossyProxy);
+pub(crate) struct Gate(pub(crate) LossyProxy);
 
 impl Gate {
-    fn shut(world: &World) -> Self {
+    pub(crate) fn shut(world: &World) -> Self {
         let state = state_document(1, "6a1d31b2-35b9-4d4d-8d3c-0f5a4ad3a0f1", "");
         let path = BackendConfig::new(Http, "gate.tfstate").http_path();
         let written = world
@@ -119,7 +119,7 @@ impl Gate {
     }
 
     /// A project whose plan reads the gate.
-    fn project<'a>(&self, world: &'a World, config: &BackendConfig, name: &str) -> Terraform<'a> {
+    pub(crate) fn project<'a>(&self, world: &'a World, config: &BackendConfig, name: &str) -> Terraform<'a> {
         let address = format!("{}/state/{BUCKET}/gate.tfstate", self.0.endpoint());
         let gate = format!(
             "data \"terraform_remote_state\" \"gate\" {{\nbackend = \"http\"\nconfig = {{ address = \"{address}\" }}\n}}\n"
