@@ -64,6 +64,10 @@ bench-queue *args:
     cargo build --release --package tidelock
     cargo run --release --package tidelock-bench -- queue {{ args }}
 
+# What it costs to keep every version of a state and to read any of them, into the same page; ten minutes.
+bench-history *args:
+    cargo run --release --package tidelock-bench -- history {{ args }}
+
 # The API documentation of the workspace.
 docs:
     cargo doc --workspace --no-deps --document-private-items

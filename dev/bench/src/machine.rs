@@ -4,7 +4,10 @@ use std::{fs, io::Write as _, os::unix::fs::FileExt as _, process::Command, time
 
 use anyhow::{Context, Result};
 
-use crate::{servers, servers::Servers, stats::percentile};
+use crate::{
+    servers::{self, Server},
+    stats::percentile,
+};
 
 /// Syncs that are timed to tell how fast the disk is.
 const SYNCS: usize = 200;
@@ -19,15 +22,14 @@ pub(crate) fn load() -> String {
 }
 
 /// Names and values, in the order of the report.
-pub(crate) fn describe(servers: &Servers, load: &str) -> Result<Vec<(&'static str, String)>> {
+pub(crate) fn describe(servers: &[Server], load: &str) -> Result<Vec<(&'static str, String)>> {
     let (p50, p99) = sync_times()?;
     let peers = servers
-        .all
         .iter()
         .map(|server| server.name)
         .filter(|name| *name != "tidelock");
     let versions: Vec<String> = peers.map(peer_version).collect();
-    Ok(vec![
+    let mut facts = vec![
         (
             "date",
             jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
@@ -56,7 +58,9 @@ pub(crate) fn describe(servers: &Servers, load: &str) -> Result<Vec<(&'static st
                 file_system()
             ),
         ),
-    ])
+    ];
+    facts.retain(|(_, fact)| !fact.is_empty());
+    Ok(facts)
 }
 
 /// How many cores there are for all that runs.

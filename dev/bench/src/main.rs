@@ -1,9 +1,10 @@
 //! `just bench`: what a lock cycle, a state and the server itself cost, beside moto and dynalite in the same run;
-//! `just bench-queue`: what waiting for one lock costs.
+//! `just bench-queue`: what waiting for one lock costs; `just bench-history`: what keeping every version costs.
 //!
 //! One client for all servers, each server with its own defaults, rounds interleaved so that a slow minute of the
 //! machine meets them all; ratios come from the medians of the rounds. Ours is the only one that keeps anything on disk.
 
+mod history;
 mod load;
 mod machine;
 mod memory;
@@ -52,6 +53,10 @@ enum Command {
     ///
     /// Example: tidelock-bench queue --clients 8
     Queue(queue::Arguments),
+    /// Measure what it costs to keep every version of a state instead, and write that section of the page.
+    ///
+    /// Example: tidelock-bench history --resources 200 --versions 100
+    History(history::Arguments),
 }
 
 #[allow(
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.command {
         Some(Command::Queue(arguments)) => queue::measure(arguments),
+        Some(Command::History(arguments)) => history::measure(arguments),
         None => measure(&arguments),
     };
     match outcome {
@@ -90,7 +96,7 @@ fn measure(arguments: &Arguments) -> Result<(String, usize)> {
     };
     let locks = load::lock_cycles(&servers, &plan)?;
     let states = load::states(&servers, &plan)?;
-    let machine = machine::describe(&servers, &load)?;
+    let machine = machine::describe(&servers.all, &load)?;
     let report = Report {
         machine,
         plan,

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use anyhow::Result;
 
 use crate::{
+    history,
     load::{LockCycles, Measured, Plan, States},
     memory::Memory,
     page, queue,
@@ -77,6 +78,7 @@ impl Report {
             self.memory_section(),
             build.unwrap_or_else(|| kept(BUILD_HEADING).to_owned()),
             kept(queue::HEADING).to_owned(),
+            kept(history::HEADING).to_owned(),
         ];
         page::write(path, &parts.each_ref().map(String::as_str))
     }
@@ -124,7 +126,8 @@ impl Report {
             .map(|(name, value)| format!("| {name} | {value} |\n"))
             .collect();
         format!(
-            "# Benchmarks\n\nWritten by `just bench`, save for the last section; do not edit. One client program speaks to all servers over loopback and signs every\n\
+            "# Benchmarks\n\nWritten by `just bench`, save for the sections of `just bench-queue` and\n\
+             `just bench-history`; do not edit. One client program speaks to all servers over loopback and signs every\n\
              request; clients and servers share the processor. {} rounds, interleaved: in every round each measurement meets every\n\
              server in turn. Rates are medians of the rounds, latencies are over all rounds, ratios are ours over theirs.\n\
              Every server runs with its own defaults: Tidelock's answers mean \"on disk\" (one durable commit each for acquire,\n\

@@ -114,7 +114,7 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<(String, usize)> {
             measured.push(race.with_context(|| format!("{clients} applies at {}", server.name))?);
         }
     }
-    let mut machine = machine::describe(&servers, &load)?;
+    let mut machine = machine::describe(&servers.all, &load)?;
     machine.push(("terraform", machine::said("terraform", &["version"])));
     let section = Section { machine, measured };
     page::put_section(&arguments.report, HEADING, &section.text())
