@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tidelock_core::diff::{Diff, Sensitive};
+use tidelock_core::diff::{Contents, Diff, Sensitive};
 
 fuzz_target!(|bodies: &[u8]| {
     let mut bodies = bodies.splitn(2, |byte| *byte == 0xff);
@@ -13,6 +13,15 @@ fuzz_target!(|bodies: &[u8]| {
     );
     if let Ok(same) = Diff::between(old, old, Sensitive::Hide) {
         assert!(same.is_empty());
+    }
+    if let Ok(contents) = Contents::read(old, Sensitive::Hide) {
+        let outputs = &contents.outputs;
+        assert!(
+            outputs
+                .iter()
+                .all(|output| !output.sensitive || output.value.is_none())
+        );
+        assert!(serde_json::to_string(&contents).is_ok());
     }
     let there = Diff::between(old, new, Sensitive::Hide);
     let back = Diff::between(new, old, Sensitive::Hide);
