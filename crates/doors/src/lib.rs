@@ -11,6 +11,7 @@ mod caller;
 pub mod dynamodb;
 mod log;
 mod s3;
+mod status;
 mod sts;
 mod terraform_http;
 

@@ -23,7 +23,7 @@ use crate::{
         payload::{self, PayloadError, Rules},
         sigv4::PayloadForm,
     },
-    full,
+    full, status,
 };
 
 const PREFIX: &str = "/state/";
@@ -69,45 +69,16 @@ impl From<PayloadError> for Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
-        let status = match &error {
-            Error::State { why, .. } => match why.as_ref() {
-                Why::Locked(held) => return Refusal::Held(held.clone()),
-                Why::Fenced(_)
-                | Why::NotHeld(_)
-                | Why::AfterRefusal
-                | Why::Rewind { .. }
-                | Why::Relineage { .. } => StatusCode::CONFLICT,
-            },
+        match &error {
+            Error::State { why, .. } if let Why::Locked(held) = why.as_ref() => Refusal::Held(held.clone()),
             Error::NoSuchBucket(bucket) => {
                 let message =
                     format!("The bucket {bucket} does not exist. Create it first: aws s3 mb s3://{bucket}");
                 // 404 would say that there is no state yet, and Terraform would plan to create everything anew.
-                return Refusal::plain(StatusCode::BAD_REQUEST, message);
+                Refusal::plain(StatusCode::BAD_REQUEST, message)
             }
-            Error::NoSuchKey { .. }
-            | Error::NoSuchVersion { .. }
-            | Error::NoSuchUpload(_)
-            | Error::NoSuchTable(_) => StatusCode::NOT_FOUND,
-            Error::LockFile(_) | Error::InvalidPart(_) | Error::InvalidPartOrder | Error::BadDigest(_) => {
-                StatusCode::BAD_REQUEST
-            }
-            Error::PartTooSmall { .. } => StatusCode::BAD_REQUEST,
-            Error::BucketExists(_) | Error::BucketNotEmpty(_) | Error::TableExists(_) | Error::Occupied => {
-                StatusCode::CONFLICT
-            }
-            Error::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
-            Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Damaged { .. } => {
-                tracing::error!(%error, "a stored state cannot be read");
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            Error::Engine(fault) => {
-                tracing::error!(%fault, "the engine failed");
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-        };
-        Refusal::plain(status, error.to_string())
+            _ => Refusal::plain(status::of(&error), error.to_string()),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use tidelock_core::{
 };
 use tidelock_service::{Error, Service};
 
-use crate::{DoorBody, Trace, full};
+use crate::{DoorBody, Trace, full, status};
 use request::Request;
 
 const PREFIX: &str = "/admin/";
@@ -154,35 +154,7 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
-        let status = match &error {
-            Error::NoSuchBucket(_)
-            | Error::NoSuchKey { .. }
-            | Error::NoSuchVersion { .. }
-            | Error::NoSuchUpload(_)
-            | Error::NoSuchTable(_) => StatusCode::NOT_FOUND,
-            Error::LockFile(_)
-            | Error::InvalidPart(_)
-            | Error::InvalidPartOrder
-            | Error::PartTooSmall { .. }
-            | Error::BadDigest(_) => StatusCode::BAD_REQUEST,
-            Error::BucketExists(_)
-            | Error::BucketNotEmpty(_)
-            | Error::TableExists(_)
-            | Error::State { .. }
-            | Error::Occupied => StatusCode::CONFLICT,
-            Error::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
-            Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Damaged { .. } => {
-                tracing::error!(%error, "a stored state cannot be read");
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            Error::Engine(fault) => {
-                tracing::error!(%fault, "the engine failed");
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-        };
-        Refusal::new(status, error.to_string())
+        Refusal::new(status::of(&error), error.to_string())
     }
 }
 
