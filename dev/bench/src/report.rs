@@ -42,6 +42,14 @@ pub(crate) struct Bar {
     pub(crate) met: bool,
 }
 
+/// The table of what a run ran on.
+pub(crate) fn fact_table(facts: &[(&'static str, String)]) -> String {
+    let rows = facts
+        .iter()
+        .map(|(name, value)| format!("| {name} | {value} |\n"));
+    rows.fold("| | |\n|---|---|\n".to_owned(), |table, row| table + &row)
+}
+
 /// The bars as a table.
 pub(crate) fn bar_table(bars: &[Bar]) -> String {
     let mut text = String::from("| bar | measured | met |\n|---|---|---|\n");
@@ -120,18 +128,14 @@ impl Report {
     }
 
     fn introduction(&self) -> String {
-        let facts: String = self
-            .machine
-            .iter()
-            .map(|(name, value)| format!("| {name} | {value} |\n"))
-            .collect();
+        let facts = fact_table(&self.machine);
         format!(
             "# Benchmarks\n\nWritten by `just bench`, save for the sections of `just bench-queue` and\n\
              `just bench-history`; do not edit. One client program speaks to all servers over loopback and signs every\n\
              request; clients and servers share the processor. {} rounds, interleaved: in every round each measurement meets every\n\
              server in turn. Rates are medians of the rounds, latencies are over all rounds, ratios are ours over theirs.\n\
              Every server runs with its own defaults: Tidelock's answers mean \"on disk\" (one durable commit each for acquire,\n\
-             release and state write), moto and dynalite keep everything in memory.\n\n| | |\n|---|---|\n{facts}\n## Bars\n\n{}",
+             release and state write), moto and dynalite keep everything in memory.\n\n{facts}\n## Bars\n\n{}",
             self.plan.rounds,
             self.bars()
         )

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{BACKLOG, Measured, TURNS, WRITES, reading::Read};
 use crate::{
-    report::{Bar, bar_table},
+    report::{Bar, bar_table, fact_table},
     stats::{median, percentile},
 };
 
@@ -56,16 +56,12 @@ impl Section {
     }
 
     fn introduction(&self) -> String {
-        let facts: String = self
-            .machine
-            .iter()
-            .map(|(name, value)| format!("| {name} | {value} |\n"))
-            .collect();
+        let facts = fact_table(&self.machine);
         format!(
             "{HEADING}\n\nWritten by `just bench-history`. Made-up states (`dev/testkit/src/states.rs`) that Terraform itself would write byte for\n\
              byte: modules, the AWS provider's resources, one apply after another that changes 1 % of the resources. Through the\n\
              service and the embedded engine, without HTTP; every version is read back and compared before the page is written.\n\n\
-             | | |\n|---|---|\n{facts}"
+             {facts}"
         )
     }
 

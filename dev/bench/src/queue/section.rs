@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{ALONE, Measured, line::What};
 use crate::{
     machine,
-    report::{Bar, bar_table},
+    report::{Bar, bar_table, fact_table},
     stats::percentile,
 };
 
@@ -53,11 +53,7 @@ impl Section {
     }
 
     fn introduction(&self) -> String {
-        let facts: String = self
-            .machine
-            .iter()
-            .map(|(name, value)| format!("| {name} | {value} |\n"))
-            .collect();
+        let facts = fact_table(&self.machine);
         format!(
             "{HEADING}\n\nWritten by `just bench-queue`. Stock `terraform apply -lock-timeout=10m`, many at once on one state: `backend \"s3\"`\n\
              with `use_lockfile = true`, each in a directory of its own that is initialised before, started 50 ms apart. Each replaces one\n\
@@ -69,7 +65,7 @@ impl Section {
              overlap, but for the start of the first and the end of the last. So ideal = alone + (N - 1) x held, and whole is from the\n\
              start of the first process to the end of the last. The second ratio puts the sum of what each one held the lock for in\n\
              the race itself in the place of N x held: crowding on the processors is taken out of it, and what is left over 1 is waiting\n\
-             while the lock is free. An apply that failed counts in neither; `>=` marks a race that was cut off.\n\n| | |\n|---|---|\n{facts}"
+             while the lock is free. An apply that failed counts in neither; `>=` marks a race that was cut off.\n\n{facts}"
         )
     }
 
