@@ -14,7 +14,7 @@ use common::{
 use proptest::prelude::*;
 use tidelock_core::{Versioning, decide::Precondition};
 use tidelock_engine::MemoryEngine;
-use tidelock_service::{Error, Retention, RootKey, Rule, Service, Settings};
+use tidelock_service::{Error, Retention, Rule, Service, Settings};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -226,7 +226,7 @@ fn start(
         ..Settings::default()
     };
     let engine = Faulty::over(store, death);
-    let service = Service::new(engine.clone(), world.clone(), RootKey::new(&[1; 32]).into());
+    let service = common::over(engine.clone(), world.clone());
     (engine, service.with_settings(settings))
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use common::{FakeWorld, at, between::Between, body, caller, with_bucket};
 use tidelock_core::{Versioning, chain, decide::Precondition, limits::PIECE_BYTES};
 use tidelock_engine::{Batch, Engine, MemoryEngine};
-use tidelock_service::{Error, OperatorError, Retention, RootKey, Rule, Service, Settings, VersionQuery};
+use tidelock_service::{Error, OperatorError, Retention, Rule, Service, Settings, VersionQuery};
 
 /// Long enough that what differs from another one is smaller than the whole.
 fn state(serial: u64) -> Bytes {
@@ -32,7 +32,7 @@ fn settings(rule: Rule) -> Settings {
 
 fn over(world: &Arc<FakeWorld>, rule: Rule) -> Service {
     let (engine, world) = (Arc::new(MemoryEngine::new()), Arc::clone(world));
-    Service::new(engine, world, RootKey::new(&[1; 32]).into()).with_settings(settings(rule))
+    common::over(engine, world).with_settings(settings(rule))
 }
 
 fn keep(count: usize) -> Rule {
@@ -149,7 +149,7 @@ async fn encrypted_states_stay_in_history_too() {
 async fn two_servers() -> (Arc<Between>, Service, Service) {
     let engine = Between::new();
     let world = Arc::new(FakeWorld::default());
-    let of = |engine| Service::new(engine, world.clone(), RootKey::new(&[1; 32]).into());
+    let of = |engine| common::over(engine, world.clone());
     let (one, other) = (of(engine.clone()), of(engine.store.clone()));
     one.create_bucket("tfstate").await.unwrap();
     (engine, one, other)

@@ -12,11 +12,7 @@ use tidelock_service::{Error, Locking, Part, Service};
 
 fn gated() -> (Arc<Gate>, Arc<Service>) {
     let gate = Arc::new(Gate::new());
-    let service = Service::new(
-        gate.clone(),
-        Arc::new(FakeWorld::default()),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    );
+    let service = common::over(gate.clone(), Arc::new(FakeWorld::default()));
     (gate, Arc::new(service))
 }
 
@@ -173,11 +169,7 @@ async fn a_completion_that_is_repeated_while_it_runs_answers_the_same() {
 async fn a_grant_that_was_answered_is_not_taken_back_when_the_release_that_made_it_hears_of_it_last() {
     let gate = Arc::new(Gate::new());
     let world = Arc::new(FakeWorld::default());
-    let service = Arc::new(Service::new(
-        gate.clone(),
-        world.clone(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    ));
+    let service = Arc::new(common::over(gate.clone(), world.clone()));
     service.create_bucket("tfstate").await.unwrap();
     service
         .begin_or_renew("0123456789abcdef", 60_000, &caller("c"))

@@ -39,11 +39,7 @@ async fn service_on(engine: Arc<dyn Engine>) -> Service {
         begun: Instant::now(),
         dice: common::FakeWorld::default(),
     };
-    let service = Service::new(
-        engine,
-        Arc::new(world),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    );
+    let service = common::over(engine, Arc::new(world));
     service.create_bucket("tfstate").await.unwrap();
     renew(&service).await;
     service

@@ -493,11 +493,7 @@ async fn a_marker_outside_of_the_prefix_adds_nothing_to_a_listing_of_versions() 
 #[tokio::test]
 async fn who_reads_ranges_for_ever_sees_the_present_in_the_end() {
     let world = Arc::new(FakeWorld::default());
-    let service = Service::new(
-        Arc::new(MemoryEngine::new()),
-        world.clone(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    );
+    let service = common::over(Arc::new(MemoryEngine::new()), world.clone());
     service.create_bucket("tfstate").await.unwrap();
     enable(&service).await;
     let old = service.put(&at("a"), body("old"), &caller("w")).await.unwrap();
@@ -519,11 +515,7 @@ async fn who_reads_ranges_for_ever_sees_the_present_in_the_end() {
 #[tokio::test]
 async fn a_pin_that_has_run_out_does_not_come_back() {
     let world = Arc::new(FakeWorld::default());
-    let service = Service::new(
-        Arc::new(MemoryEngine::new()),
-        world.clone(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    );
+    let service = common::over(Arc::new(MemoryEngine::new()), world.clone());
     service.create_bucket("tfstate").await.unwrap();
     enable(&service).await;
     service.put(&at("a"), body("old"), &caller("w")).await.unwrap();

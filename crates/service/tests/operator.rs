@@ -111,11 +111,7 @@ async fn locks_are_listed_by_prefix_until_they_are_released() {
 #[tokio::test]
 async fn a_holder_that_is_silent_for_long_is_called_stale() {
     let world = Arc::new(FakeWorld::default());
-    let service = Service::new(
-        Arc::new(MemoryEngine::new()),
-        world.clone(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    );
+    let service = common::over(Arc::new(MemoryEngine::new()), world.clone());
     service.create_bucket("tfstate").await.unwrap();
     assert!(lock(&service, "a").await);
     world.pass(STALE_AFTER_MS);
@@ -174,11 +170,7 @@ async fn a_frozen_state_is_written_by_nobody_until_it_is_thawed() {
 #[tokio::test]
 async fn a_permission_is_used_once_and_runs_out() {
     let world = Arc::new(FakeWorld::default());
-    let service = Service::new(
-        Arc::new(MemoryEngine::new()),
-        world.clone(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    );
+    let service = common::over(Arc::new(MemoryEngine::new()), world.clone());
     service.create_bucket("tfstate").await.unwrap();
     put(&service, "a", state(5, "l")).await.unwrap();
     let allow = async |rewind, relineage, ms| {

@@ -18,11 +18,7 @@ const LEASE: u64 = 60_000;
 
 fn world() -> (Arc<FakeWorld>, Service) {
     let world = Arc::new(FakeWorld::default());
-    let service = Service::new(
-        Arc::new(MemoryEngine::new()),
-        world.clone(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    );
+    let service = common::over(Arc::new(MemoryEngine::new()), world.clone());
     (world, service)
 }
 

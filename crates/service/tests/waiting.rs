@@ -55,12 +55,7 @@ fn world() -> Arc<PausedWorld> {
 }
 
 async fn with_settings(settings: Settings) -> Arc<Service> {
-    let service = Service::new(
-        Arc::new(MemoryEngine::new()),
-        world(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    )
-    .with_settings(settings);
+    let service = common::over(Arc::new(MemoryEngine::new()), world()).with_settings(settings);
     service.create_bucket("tfstate").await.unwrap();
     Arc::new(service)
 }
@@ -72,11 +67,7 @@ async fn with_bucket() -> Arc<Service> {
 /// A service whose commits a test holds back.
 async fn gated() -> (Arc<Gate>, Arc<Service>) {
     let gate = Arc::new(Gate::new());
-    let service = Arc::new(Service::new(
-        gate.clone(),
-        world(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    ));
+    let service = Arc::new(common::over(gate.clone(), world()));
     service.create_bucket("tfstate").await.unwrap();
     (gate, service)
 }
@@ -464,11 +455,7 @@ async fn a_holder_that_is_heard_of_is_not_stale() {
 async fn a_stop_refuses_every_held_request_and_the_next_server_knows_their_places() {
     let engine = Arc::new(MemoryEngine::new());
     let world = world();
-    let service = Arc::new(Service::new(
-        engine.clone(),
-        world.clone(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    ));
+    let service = Arc::new(common::over(engine.clone(), world.clone()));
     service.create_bucket("tfstate").await.unwrap();
     take(&service, "a").await;
     let [b, c] = hold(&service, ["b", "c"]).await;
@@ -479,11 +466,7 @@ async fn a_stop_refuses_every_held_request_and_the_next_server_knows_their_place
     // Nobody is held any more, and what was released is not granted to who left.
     let late = send(&service, acquire("b", Facet::Http));
     assert_eq!(refused_because_of(late).await, "a");
-    let next = Arc::new(Service::new(
-        engine,
-        world,
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    ));
+    let next = Arc::new(common::over(engine, world));
     seconds(16).await;
     // The other way round, they are still served as they came first.
     let c = send(&next, acquire("c", Facet::Http));
@@ -518,20 +501,12 @@ async fn a_lock_that_is_released_while_the_server_stops_is_not_left_with_who_was
 async fn what_a_former_server_held_is_granted_nothing() {
     let engine = Arc::new(MemoryEngine::new());
     let world = world();
-    let former = Arc::new(Service::new(
-        engine.clone(),
-        world.clone(),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    ));
+    let former = Arc::new(common::over(engine.clone(), world.clone()));
     former.create_bucket("tfstate").await.unwrap();
     take(&former, "a").await;
     let [b, c] = hold(&former, ["b", "c"]).await;
     // As after a crash: the marks are in the record, the requests are not there.
-    let service = Arc::new(Service::new(
-        engine,
-        world,
-        tidelock_service::RootKey::new(&[1; 32]).into(),
-    ));
+    let service = Arc::new(common::over(engine, world));
     let back = send(&service, acquire("c", Facet::Http));
     settle().await;
     give_back(&service, "a").await;
@@ -722,16 +697,7 @@ async fn a_holder_from_before_a_restart_is_heard_of_again() {
         stale: Stale::Remove,
         ..Settings::default()
     };
-    let start = || {
-        Arc::new(
-            Service::new(
-                engine.clone(),
-                world(),
-                tidelock_service::RootKey::new(&[1; 32]).into(),
-            )
-            .with_settings(settings.clone()),
-        )
-    };
+    let start = || Arc::new(common::over(engine.clone(), world()).with_settings(settings.clone()));
     let before = start();
     before.create_bucket("tfstate").await.unwrap();
     take(&before, "a").await;

@@ -19,8 +19,8 @@ use tidelock_core::{
     Address, Caller, Content, Facet, Lock, LockId, Time,
     decide::{Claim, Precondition, Release},
 };
-use tidelock_engine::MemoryEngine;
-use tidelock_service::{LockRequest, NewBody, NewPart, Service, World};
+use tidelock_engine::{Engine, MemoryEngine};
+use tidelock_service::{LockRequest, NewBody, NewPart, RootKey, Service, World};
 
 impl FakeWorld {
     /// Throws dice away, so that two worlds throw differently.
@@ -53,11 +53,15 @@ impl World for FakeWorld {
     }
 }
 
+/// A service as every test has it, over this engine.
+pub fn over(engine: Arc<dyn Engine>, world: Arc<dyn World>) -> Service {
+    Service::new(engine, world, RootKey::new(&[1; 32]).into())
+}
+
 pub fn service() -> Arc<Service> {
-    Arc::new(Service::new(
+    Arc::new(over(
         Arc::new(MemoryEngine::new()),
         Arc::new(FakeWorld::default()),
-        tidelock_service::RootKey::new(&[1; 32]).into(),
     ))
 }
 
