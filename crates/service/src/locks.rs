@@ -64,8 +64,8 @@ impl Service {
             let ticket = Some(request.ticket).filter(|_| !self.waiting.is_stopping());
             let tried = self.try_acquire(address, wanted, ticket, &request.bell).await?;
             let Some((acquired, next_end)) = tried else {
-                // Nobody listens, and should somebody do so: asking again is right.
-                request.refused();
+                // Nobody listens, so what it may have been handed is taken back; and should somebody do so: asking again is
+                // right.
                 return Err(Error::Busy(address.to_string()));
             };
             match acquired {

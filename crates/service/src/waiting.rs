@@ -23,7 +23,7 @@ pub(crate) struct Bell {
     pub(crate) wake: Notify,
     /// Whether it was dropped before it was answered.
     is_gone: AtomicBool,
-    /// Whether its client has asked again, and so has given this request up.
+    /// Whether another request for the same lock came after it, for which its client seems to have given it up.
     is_given_up: AtomicBool,
 }
 
@@ -35,7 +35,7 @@ impl Bell {
         !self.is_gone.load(Ordering::SeqCst)
     }
 
-    /// Whether its client waits for the answer to a later request.
+    /// Whether another request for the same lock came after it.
     pub(crate) fn is_given_up(&self) -> bool {
         self.is_given_up.load(Ordering::SeqCst)
     }
@@ -61,9 +61,9 @@ impl Waiting {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the request is still there.
+    /// Whether the request is still there, and none for the same lock came after it.
     pub(crate) fn is_held(&self, ticket: Ticket) -> bool {
-        self.requests().bells.contains_key(&ticket)
+        self.bell(ticket).is_some_and(|bell| !bell.is_given_up())
     }
 
     /// How to reach the request, if it is still there.
@@ -78,13 +78,14 @@ impl Waiting {
     }
 
     /// Enters a request. One for the same lock that is still there lost its client unnoticed: it must neither be granted
-    /// anything nor take up again what its client has given back by then.
+    /// anything nor take up again what its client has given back by then. It stays known until it leaves: requests can
+    /// overtake each other on their way here, and the one that is being granted the lock now may be the one whose answer is read.
     fn enter(&self, address: &Address, id: &LockId, ticket: Ticket) -> Arc<Bell> {
         let bell = Arc::new(Bell::default());
         let mut requests = self.requests();
         let lock = (address.clone(), id.clone());
         let older = requests.newest.insert(lock, ticket);
-        if let Some(older) = older.and_then(|older| requests.bells.remove(&older)) {
+        if let Some(older) = older.and_then(|older| requests.bells.get(&older)) {
             older.is_given_up.store(true, Ordering::SeqCst);
             older.wake.notify_one();
         }

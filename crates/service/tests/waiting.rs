@@ -3,23 +3,17 @@
 
 mod common;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use common::{acquire, at, caller, gate::Gate, held, release};
+use common::{acquire, at, caller, gate::Gate, held, paused, release};
 use tidelock_core::{
-    Facet, Time,
+    Facet,
     decide::Released,
     limits::{HOLD_MS_MAX, HOLD_MS_STEP, STALE_AFTER_MS, WAITERS_MAX},
 };
 use tidelock_engine::MemoryEngine;
 use tidelock_service::{
-    Error, Grant, ItemChange, ItemRow, LockRequest, Locking, Plans, Service, Settings, Stale, World,
+    Error, Grant, ItemChange, ItemRow, LockRequest, Locking, Plans, Service, Settings, Stale,
 };
 use tokio::{
     task::JoinHandle,
@@ -28,34 +22,8 @@ use tokio::{
 
 const RUN: &str = "11111111-2222-3333-4444-555555555555";
 
-/// The clock of the runtime, which stands still while anything runs.
-struct PausedWorld {
-    start: Instant,
-    drawn: AtomicU64,
-}
-
-impl World for PausedWorld {
-    fn now(&self) -> Time {
-        Time(i64::try_from(self.start.elapsed().as_millis()).unwrap())
-    }
-
-    fn random(&self) -> [u8; 16] {
-        let drawn = u128::from(self.drawn.fetch_add(1, Ordering::Relaxed) + 1);
-        drawn
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-            .to_be_bytes()
-    }
-}
-
-fn world() -> Arc<PausedWorld> {
-    Arc::new(PausedWorld {
-        start: Instant::now(),
-        drawn: AtomicU64::new(0),
-    })
-}
-
 async fn with_settings(settings: Settings) -> Arc<Service> {
-    let service = common::over(Arc::new(MemoryEngine::new()), world()).with_settings(settings);
+    let service = common::over(Arc::new(MemoryEngine::new()), paused()).with_settings(settings);
     service.create_bucket("tfstate").await.unwrap();
     Arc::new(service)
 }
@@ -67,7 +35,7 @@ async fn with_bucket() -> Arc<Service> {
 /// A service whose commits a test holds back.
 async fn gated() -> (Arc<Gate>, Arc<Service>) {
     let gate = Arc::new(Gate::new());
-    let service = Arc::new(common::over(gate.clone(), world()));
+    let service = Arc::new(common::over(gate.clone(), paused()));
     service.create_bucket("tfstate").await.unwrap();
     (gate, service)
 }
@@ -454,7 +422,7 @@ async fn a_holder_that_is_heard_of_is_not_stale() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_refuses_every_held_request_and_the_next_server_knows_their_places() {
     let engine = Arc::new(MemoryEngine::new());
-    let world = world();
+    let world = paused();
     let service = Arc::new(common::over(engine.clone(), world.clone()));
     service.create_bucket("tfstate").await.unwrap();
     take(&service, "a").await;
@@ -500,7 +468,7 @@ async fn a_lock_that_is_released_while_the_server_stops_is_not_left_with_who_was
 #[tokio::test(start_paused = true)]
 async fn what_a_former_server_held_is_granted_nothing() {
     let engine = Arc::new(MemoryEngine::new());
-    let world = world();
+    let world = paused();
     let former = Arc::new(common::over(engine.clone(), world.clone()));
     former.create_bucket("tfstate").await.unwrap();
     take(&former, "a").await;
@@ -691,13 +659,51 @@ async fn a_request_whose_client_has_asked_again_takes_nothing_up_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_earlier_request_that_comes_late_takes_nothing_from_the_one_that_is_answered() {
+    let (gate, service) = gated().await;
+    gate.hold_commits(true);
+    let again = send(&service, acquire("a", Facet::File));
+    gate.until_held(1).await;
+    gate.hold_commits(false);
+    // Its turn is lost to a write; before the next one the request comes that its client gave up, and is gone again.
+    write_as(&service, "a").await.unwrap();
+    let late = send(&service, acquire("a", Facet::File));
+    settle().await;
+    hang_up(late).await;
+    gate.let_commits_go(1);
+    let told = matches!(answer(again).await, Ok(Locking::Granted(_)));
+    assert_eq!(holder(&service).await.is_some(), told);
+    assert!(told, "nobody else wants it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_handed_to_a_request_that_was_then_given_up_is_not_left_with_nobody() {
+    let (gate, service) = gated().await;
+    take(&service, "a").await;
+    let [b, c] = hold(&service, ["b", "c"]).await;
+    gate.hold_next_answer();
+    let releasing = Arc::clone(&service);
+    let released = tokio::spawn(async move { give_back(&releasing, "a").await });
+    gate.until_held(1).await;
+    // The lock is b's, which has not looked yet.
+    let late = send(&service, acquire("b", Facet::Http));
+    settle().await;
+    hang_up(late).await;
+    gate.let_commits_go(1);
+    released.await.unwrap();
+    assert!(matches!(answer(b).await, Err(Error::Busy(_))));
+    granted(c).await;
+    assert_eq!(holder(&service).await.as_deref(), Some("c"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_holder_from_before_a_restart_is_heard_of_again() {
     let engine = Arc::new(MemoryEngine::new());
     let settings = Settings {
         stale: Stale::Remove,
         ..Settings::default()
     };
-    let start = || Arc::new(common::over(engine.clone(), world()).with_settings(settings.clone()));
+    let start = || Arc::new(common::over(engine.clone(), paused()).with_settings(settings.clone()));
     let before = start();
     before.create_bucket("tfstate").await.unwrap();
     take(&before, "a").await;

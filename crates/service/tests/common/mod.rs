@@ -21,6 +21,7 @@ use tidelock_core::{
 };
 use tidelock_engine::{Engine, MemoryEngine};
 use tidelock_service::{LockRequest, NewBody, NewPart, RootKey, Service, World};
+use tokio::time::Instant;
 
 impl FakeWorld {
     /// Throws dice away, so that two worlds throw differently.
@@ -51,6 +52,32 @@ impl World for FakeWorld {
             .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
             .to_be_bytes()
     }
+}
+
+/// The clock of the runtime, which stands still while anything runs.
+pub struct PausedWorld {
+    start: Instant,
+    drawn: AtomicU64,
+}
+
+impl World for PausedWorld {
+    fn now(&self) -> Time {
+        Time(i64::try_from(self.start.elapsed().as_millis()).unwrap())
+    }
+
+    fn random(&self) -> [u8; 16] {
+        let drawn = u128::from(self.drawn.fetch_add(1, Ordering::Relaxed) + 1);
+        drawn
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+            .to_be_bytes()
+    }
+}
+
+pub fn paused() -> Arc<PausedWorld> {
+    Arc::new(PausedWorld {
+        start: Instant::now(),
+        drawn: AtomicU64::new(0),
+    })
 }
 
 /// A service as every test has it, over this engine.
