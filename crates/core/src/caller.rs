@@ -1,8 +1,13 @@
 //! Who is asking.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{RUN_ID_CHARS_MAX, RUN_ID_CHARS_MIN};
+use crate::{
+    Time,
+    limits::{RUN_ID_CHARS_MAX, RUN_ID_CHARS_MIN, SESSION_RENEWAL_MS},
+};
 
 /// The holder-to-be of a lock, the writer of a state: everything known of who sent a request.
 ///
@@ -18,6 +23,58 @@ pub struct Caller {
     /// What `TF_APPEND_USER_AGENT` or `AWS_SDK_UA_APP_ID` put into the User-Agent, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_token: Option<String>,
+    /// The session whose temporary key that is. Boxed because callers stand in many errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Box<Session>>,
+}
+
+/// What is known of a session beside its key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose it is: the same in the session that a client takes when this one ends.
+    pub of: String,
+    /// When it began.
+    pub issued: Time,
+    /// When it ends.
+    pub expires: Time,
+}
+
+impl Caller {
+    /// Whether this is the one that is remembered as `earlier`: the same, or the same with its next session.
+    ///
+    /// A client whose session ends in the middle of a run takes another one, and with it another key. Two runs of one role and
+    /// session name at one address have two keys, and are told apart by them for as long as neither had to do that.
+    #[must_use]
+    pub fn is(&self, earlier: &Caller) -> bool {
+        self == earlier || self.succeeds(earlier)
+    }
+
+    /// Whether this one's session was taken because that of `earlier` was at its end, as far as can be seen.
+    #[must_use]
+    pub fn succeeds(&self, earlier: &Caller) -> bool {
+        let (Some(now), Some(then)) = (&self.session, &earlier.session) else {
+            return false;
+        };
+        now.of == then.of
+            && self.source == earlier.source
+            && self.run_token == earlier.run_token
+            && now.issued >= then.expires.plus_ms(-SESSION_RENEWAL_MS)
+            && self.access_key_id != earlier.access_key_id
+    }
+
+    /// What stays the same of it from session to session.
+    #[must_use]
+    pub fn lasting(&self) -> Cow<'_, Caller> {
+        match &self.session {
+            None => Cow::Borrowed(self),
+            Some(session) => Cow::Owned(Caller {
+                principal: String::new(),
+                access_key_id: session.of.clone(),
+                session: None,
+                ..self.clone()
+            }),
+        }
+    }
 }
 
 /// What stands before a run's ID in `TF_APPEND_USER_AGENT`, and in the user of HTTP basic authentication.

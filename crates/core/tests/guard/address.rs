@@ -2,16 +2,32 @@
 
 use tidelock_core::{
     Allowance, Body, Caller, Content, Facet, LockId, Record, StateHeader, Stored, Ticket, Time, VersionId,
-    Versioning, decide,
+    Versioning,
+    caller::Session,
+    decide,
     decide::{
         Acquire, Acquired, Allow, Claim, Delete, DeleteVersion, Freeze, NotRestored, Precondition, Refused,
         Release, Released, Restore, Why, Write, Written,
     },
 };
 
+/// Somebody by name; or `NAME/KEY/FROM-TO`: with the session of that key, which lasts for these minutes.
 pub(crate) fn caller(name: &str) -> Caller {
+    let mut parts = name.split('/');
+    let mut part = || parts.next().unwrap_or_default();
+    let (principal, key, times) = (part(), part(), part());
+    let session = times.split_once('-').map(|(from, to)| {
+        let time = |minutes: &str| Time(minutes.parse::<i64>().unwrap() * 60_000);
+        Box::new(Session {
+            of: principal.to_owned(),
+            issued: time(from),
+            expires: time(to),
+        })
+    });
     Caller {
-        principal: name.to_owned(),
+        principal: principal.to_owned(),
+        access_key_id: key.to_owned(),
+        session,
         ..Caller::default()
     }
 }
@@ -124,6 +140,7 @@ impl Address {
             facet,
             caller: caller(who),
             invocation: None,
+            may_force: true,
         };
         let (record, outcome) = decide(&self.record, &command, Time(self.now));
         assert_eq!(outcome, Released::Free);
@@ -169,6 +186,7 @@ impl Address {
 
     pub(crate) fn delete_version(&self, who: &str, id: &VersionId) -> Result<Record, Refused> {
         let command = DeleteVersion {
+            bypass: false,
             older: None,
             id: id.clone(),
             caller: caller(who),

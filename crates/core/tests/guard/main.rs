@@ -3,6 +3,7 @@
 
 mod address;
 mod operator;
+mod sessions;
 
 use address::{Address, caller, lock_id, plain, state, write};
 use tidelock_core::{
@@ -241,6 +242,7 @@ fn a_deleted_state_comes_back_by_the_hand_of_the_holder_alone() {
     let marker = address.record.head.as_ref().unwrap().id.clone();
     address.lock("a", "1");
     let undelete = |who: &str| DeleteVersion {
+        bypass: false,
         older: None,
         id: marker.clone(),
         caller: caller(who),

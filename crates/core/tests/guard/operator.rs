@@ -85,6 +85,7 @@ fn a_frozen_state_is_written_by_nobody_and_thawed_by_no_door() {
         facet: Facet::File,
         caller: caller("operator"),
         invocation: None,
+        may_force: true,
     };
     let (record, outcome) = decide(&address.record, &by_door, Time(0));
     assert!(matches!(outcome, Released::Refused { held } if held.is_freeze()));
