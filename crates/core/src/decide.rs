@@ -14,8 +14,8 @@ pub use guard::{Allow, Claim, Discard, Kept, Why};
 pub use import::{Import, NotImported, Place};
 pub use lock::{Acquire, Acquired, Freeze, Release, Released, TakeBack};
 pub use object::{
-    Delete, DeleteVersion, Deleted, Effects, Expire, NotRestored, Precondition, Refused, Restore, SetTags,
-    Write, Written,
+    Change, ChangeHead, Delete, DeleteVersion, Deleted, Effects, Expire, Lapse, NotRestored, Precondition,
+    Refused, Restore, Write, Written,
 };
 pub use operator::{NotFreed, Thaw, Unlock};
 

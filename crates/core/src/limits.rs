@@ -1,5 +1,9 @@
 //! Every bound of the system in one place: its unit in its name, its reason beside it.
 
+mod iam;
+
+pub use iam::*;
+
 /// Longest object key, in bytes of UTF-8. Amazon S3's own limit.
 pub const KEY_BYTES_MAX: usize = 1_024;
 
@@ -508,3 +512,234 @@ pub const IMPORT_NUMBERS_SKIPPED_MAX: u64 = 1_000_000;
 /// How long after a write the packer begins, in milliseconds: a run that has saved its state unlocks it next, and states that
 /// come together are packed together.
 pub const PACK_PAUSE_MS: u64 = 2_000;
+
+/// A day, in milliseconds: what lifecycle rules and retentions count in.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Rules of one lifecycle configuration (Amazon S3's own).
+pub const LIFECYCLE_RULES_MAX: usize = 1_000;
+
+/// Longest ID of a lifecycle rule, in characters (Amazon S3's own).
+pub const LIFECYCLE_ID_CHARS_MAX: usize = 255;
+
+/// Most newer noncurrent versions that a lifecycle rule may keep (Amazon S3's own).
+pub const NEWER_NONCURRENT_MAX: u32 = 100;
+
+/// How often it is looked whether a midnight has passed upon which lifecycle rules act, in milliseconds. What could not be done
+/// because a state was locked is tried again as often.
+pub const LIFECYCLE_SWEEP_MS: u64 = 10 * 60 * 1_000;
+
+/// Versions that lifecycle rules end in one commit.
+pub const LIFECYCLE_TOGETHER_MAX: usize = 256;
+
+/// Longest default retention of Object Lock, in days and in years (Amazon S3's own).
+pub const RETENTION_DAYS_MAX: u32 = 36_500;
+/// See [`RETENTION_DAYS_MAX`].
+pub const RETENTION_YEARS_MAX: u32 = 100;
+
+/// Lines of access logs that wait for their delivery, in bytes: a minute of some ten thousand requests a second would be more, and
+/// is dropped.
+pub const ACCESS_LOG_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// How long lines of access logs wait to be delivered together, in milliseconds. S3 takes hours.
+pub const ACCESS_LOG_DELIVER_MS: u64 = 60_000;
+
+/// Largest bucket policy, in bytes (Amazon S3's own).
+pub const BUCKET_POLICY_BYTES_MAX: usize = 20 * 1_024;
+/// How long before a session ends its client may take the next one, in milliseconds: botocore does so earliest of all.
+pub const SESSION_RENEWAL_MS: i64 = 15 * 60 * 1_000;
+
+/// Longest policy document that is read, in bytes. AWS's longest kind, a key policy, may have 32 KB; white space does not
+/// count in some kinds, so that there is room for it.
+pub const POLICY_BYTES_MAX: usize = 128 * 1_024;
+
+/// Deepest nesting of such a document: the deepest that there is, a list of values in a condition, has 6 levels.
+pub const POLICY_DEPTH_MAX: usize = 8;
+
+/// Longest action, resource, principal or condition value of a policy, in bytes: the ARN of an object with the longest key has
+/// 1,100. The product of this and the text compared bounds the time of one comparison.
+pub const POLICY_STRING_BYTES_MAX: usize = 2_048;
+/// Longest token of an OIDC issuer, in bytes: the longest `WebIdentityToken` that AWS STS takes.
+pub const JWT_BYTES_MAX: usize = 20_000;
+
+/// Longest name of a key within an issuer's set (`kid`), in bytes: hashes and UUIDs are far shorter.
+pub const JWT_KID_BYTES_MAX: usize = 256;
+
+/// How far an issuer's clock may be from ours, in milliseconds: both are kept by NTP.
+pub const JWT_SKEW_MS_MAX: i64 = 60 * 1_000;
+
+/// Largest document of an issuer, be it its keys or where they are, in bytes: a hundred RSA keys with their certificates.
+pub const OIDC_DOCUMENT_BYTES_MAX: usize = 512 * 1_024;
+
+/// Keys of one issuer that are looked at; issuers have two to ten.
+pub const OIDC_KEYS_MAX: usize = 100;
+
+/// How long fetched keys of an issuer are used without another look, in milliseconds: what it takes back ends then.
+pub const OIDC_KEYS_FRESH_MS: i64 = 60 * 60 * 1_000;
+
+/// How long they are used on when the issuer cannot be reached, in milliseconds: a day's outage stops no job.
+pub const OIDC_KEYS_STALE_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// How long after one fetch the next may be at the earliest, in milliseconds: anybody can send a token of an unknown key.
+pub const OIDC_FETCH_PAUSE_MS: i64 = 30 * 1_000;
+
+/// How long a fetch of an issuer's documents may take, in milliseconds: clients of STS wait no longer than a minute.
+pub const OIDC_FETCH_MS: u64 = 20_000;
+/// Fields of one form of STS or IAM: fifty tags are a hundred, the longest list of ARNs some dozens.
+pub const FORM_FIELDS_MAX: usize = 512;
+/// Keys of the KMS that one account may have: all of them are in memory, a few KB each.
+pub const KMS_KEYS_MAX: usize = 10_000;
+
+/// Aliases that one key may have, as on AWS.
+pub const KMS_ALIASES_MAX: usize = 50;
+
+/// Longest name of an alias, in bytes, with `alias/`, as on AWS.
+pub const KMS_ALIAS_BYTES_MAX: usize = 256;
+
+/// Tags that one key may have, as on AWS.
+pub const KMS_TAGS_MAX: usize = 50;
+
+/// Longest description of a key, in characters, as on AWS.
+pub const KMS_DESCRIPTION_CHARS_MAX: usize = 8_192;
+
+/// Longest key policy, in bytes, as on AWS.
+pub const KMS_POLICY_BYTES_MAX: usize = 32 * 1_024;
+
+/// How often the material of one key may be rotated by hand, as on AWS.
+pub const KMS_ROTATIONS_ON_DEMAND_MAX: usize = 25;
+
+/// The shortest and the longest time between two rotations, in days, as on AWS.
+pub const KMS_ROTATION_DAYS: std::ops::RangeInclusive<i64> = 90..=2_560;
+
+/// The time between two rotations unless it is said, in days, as on AWS.
+pub const KMS_ROTATION_DAYS_DEFAULT: u32 = 365;
+
+/// The shortest and the longest time until a key is deleted, in days, as on AWS: long enough for whoever needs it to find out.
+pub const KMS_DELETION_DAYS: std::ops::RangeInclusive<i64> = 7..=30;
+
+/// Longest text that a key encrypts by itself, in bytes, as on AWS.
+pub const KMS_PLAINTEXT_BYTES_MAX: usize = 4_096;
+
+/// Longest ciphertext that is looked at, in bytes, as on AWS.
+pub const KMS_CIPHERTEXT_BYTES_MAX: usize = 6_144;
+
+/// Largest data key, in bytes, as on AWS.
+pub const KMS_DATA_KEY_BYTES_MAX: i64 = 1_024;
+
+/// Longest encryption context, in bytes of its names and values, as on AWS.
+pub const KMS_CONTEXT_BYTES_MAX: usize = 8_192;
+
+/// How often keys are looked through for those that are to be deleted or rotated, in milliseconds. Both are dates of days.
+pub const KMS_SWEEP_MS: u64 = 60 * 1_000;
+
+/// How long a client may take to begin TLS, in milliseconds: several round trips of the slowest line.
+pub const TLS_HANDSHAKE_MS: u64 = 10_000;
+
+/// How often the files of the server's certificate are looked at for a change, in milliseconds.
+pub const TLS_FILES_LOOK_MS: u64 = 2_000;
+
+/// Largest of these files, in bytes: all authorities of a system are a quarter of it.
+pub const TLS_FILE_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// TLS sessions that the server remembers, so that a client which comes back saves a round trip; a few hundred bytes each.
+pub const TLS_SESSIONS_MAX: usize = 1_024;
+
+/// How long a certificate is good that the server makes for itself, in days: as long as clients at all take one.
+pub const TLS_OWN_DAYS: i64 = 397;
+
+/// How many days before its end it is made anew.
+pub const TLS_OWN_RENEW_DAYS: u64 = 30;
+
+/// How long the authority is good that signs it, in days: twenty years, since every client has to be told of another.
+pub const TLS_OWN_CA_DAYS: i64 = 20 * 365;
+
+/// How often a running server looks whether its certificate is near its end, in milliseconds.
+pub const TLS_OWN_LOOK_MS: u64 = 60 * 60 * 1_000;
+
+/// Longest text of a stranger in an entry of the audit log, in bytes: an address, the longest of them.
+pub const AUDIT_TEXT_BYTES_MAX: usize = BUCKET_BYTES_MAX + 1 + KEY_BYTES_MAX;
+
+/// Most decisions in an entry of the audit log: two for each object of a batch.
+pub const AUDIT_DECISIONS_MAX: usize = 2 * DELETE_KEYS_MAX;
+
+/// Days for which the past of a table can be kept (DynamoDB's own, and its default).
+pub const TABLE_PAST_DAYS_MAX: u32 = 35;
+
+/// How long between two looks for expired items, in milliseconds: DynamoDB promises a few days, people expect minutes, and
+/// each look reads whole tables.
+pub const ITEM_EXPIRY_SWEEP_MS: u64 = 10 * 60 * 1_000;
+
+/// How long after its end a session may finish what it holds a lock for, in milliseconds: as long as AWS's default session, so
+/// that an apply that was begun within its session can save its state and unlock.
+pub const SESSION_GRACE_MS: i64 = 60 * 60 * 1_000;
+
+/// Opened sessions that are remembered, so that not each request unseals a token: as many as runners at work at once.
+pub const SESSIONS_REMEMBERED_MAX: usize = 4_096;
+
+/// Longest session token that is looked at, in bytes: one with as much in it as may be, with room in the head of a request.
+pub const SESSION_TOKEN_BYTES_MAX: usize = 32 * 1_024;
+
+/// Shortest session, in seconds. This and those below are AWS's: AWS STS API reference.
+pub const SESSION_SECS_MIN: u32 = 900;
+/// A session of a role, when nobody says how long.
+pub const ROLE_SESSION_SECS: u32 = 3_600;
+/// A session that was begun with another session (role chaining), or by the operator, at most.
+pub const CHAINED_SESSION_SECS_MAX: u32 = 3_600;
+/// A session of a user, when nobody says how long, and at most.
+pub const USER_SESSION_SECS: u32 = 43_200;
+/// See [`USER_SESSION_SECS`].
+pub const USER_SESSION_SECS_MAX: u32 = 129_600;
+/// Longest policy that is passed along with a session, in characters.
+pub const SESSION_POLICY_CHARS_MAX: usize = 2_048;
+/// Managed policies that are passed along.
+pub const SESSION_POLICIES_MAX: usize = 10;
+/// Bytes that policies and tags of a session may have together. AWS packs them and does not say how.
+pub const SESSION_PACKED_BYTES_MAX: usize = 4 * 1_024;
+/// Longest external id, in characters.
+pub const EXTERNAL_ID_CHARS_MAX: usize = 1_224;
+/// Longest name of a session, or source identity, in characters.
+pub const SESSION_NAME_CHARS_MAX: usize = 64;
+/// Longest ARN of a role, in characters.
+pub const ROLE_ARN_CHARS_MAX: usize = 2_048;
+/// Access keys whose derived signing keys are remembered at a time. One is some hundred bytes; beyond that they are derived anew.
+pub const SIGNING_KEYRINGS_MAX: usize = 4_096;
+
+/// Compiled resource policies that are remembered at a time, by their texts of up to 20 KiB.
+pub const RESOURCE_POLICIES_MAX: usize = 512;
+
+/// Longest line of the audit log, in bytes: a batch of a thousand keys, each with its decisions.
+pub const AUDIT_LINE_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Size at which a segment of the audit log is closed and the next begun, in bytes: small enough to copy, compress and remove,
+/// large enough that a year has not too many.
+pub const AUDIT_SEGMENT_BYTES: u64 = 64 * 1_024 * 1_024;
+
+/// How long an entry of the audit log may be written and not synced, in milliseconds: what a power cut can take.
+pub const AUDIT_SYNC_MS: u64 = 1_000;
+
+/// How often writing the audit log is tried again, in milliseconds.
+pub const AUDIT_RETRY_MS: u64 = 1_000;
+
+/// Entries of the audit log that are written together, at most.
+pub const AUDIT_PIECE_ENTRIES_MAX: usize = 1_024;
+
+/// Bytes of entries that are handed out at a time.
+pub const AUDIT_READ_BYTES: usize = 256 * 1_024;
+
+/// Bytes of entries that are looked through at a time, before somebody else gets the thread.
+pub const AUDIT_SCAN_BYTES: usize = 16 * 1_024 * 1_024;
+
+/// Most entries that are asked for from the end: they are looked for twice.
+pub const AUDIT_LAST_MAX: usize = 100_000;
+
+/// Segments that one request verifies: a second or two of one core's work.
+pub const AUDIT_VERIFY_SEGMENTS: usize = 16;
+
+/// How long one answer goes on with new entries, in milliseconds; who follows asks again.
+pub const AUDIT_FOLLOW_MS: u64 = 60 * 60 * 1_000;
+
+/// How often an answer that waits for new entries shows that it is alive, in milliseconds.
+pub const AUDIT_FOLLOW_BEAT_MS: u64 = 10_000;
+
+/// How long a stop waits until a collector has taken the last entries of the audit log, in milliseconds.
+pub const AUDIT_COLLECTOR_STOP_MS: u64 = 2_000;

@@ -88,7 +88,7 @@ impl Record {
         }
         // Requests of the file and table doors carry no ID, so that two locks of one caller could not be told apart.
         let apart =
-            |lock: &Lock| *facet == Facet::Http || !lock.is_known_by_caller() || lock.holder != *caller;
+            |lock: &Lock| *facet == Facet::Http || !lock.is_known_by_caller() || !caller.is(&lock.holder);
         let ahead = &self.waiters[..line];
         shared
             && self.locks.len() < SHARED_LOCKS_MAX
@@ -135,8 +135,8 @@ impl Record {
         self.ended.retain(|ended| ended.id != id);
         // A freeze gives nobody the right to write, and a plan writes nothing.
         if !shared && form.facet != Facet::Operator {
-            self.fenced.retain(|fenced| fenced.caller != caller);
-            self.refused.retain(|refused| *refused != caller);
+            self.fenced.retain(|fenced| !caller.is(&fenced.caller));
+            self.refused.retain(|refused| !caller.is(refused));
         }
         self.locks.push(Lock {
             id,

@@ -104,7 +104,7 @@ impl Record {
     /// and rather the one it took through that door; else whichever is held.
     #[must_use]
     pub fn meant_by(&self, caller: &Caller, facet: &Facet) -> Option<&Lock> {
-        let rank = |lock: &&Lock| (lock.holder != *caller, !lock.has(facet));
+        let rank = |lock: &&Lock| (!caller.is(&lock.holder), !lock.has(facet));
         self.locks.iter().min_by_key(rank)
     }
 
@@ -120,8 +120,8 @@ impl Record {
         }
         let release = self.last_release.as_ref()?;
         let fresh = |ms: i64| (0..TOMBSTONE_MS).contains(&ms);
-        let refused = |waiter: &Waiter| waiter.caller == *caller && fresh(release.at.since(waiter.last));
-        let broke = release.forced && release.by == *caller && release.facet != *facet;
+        let refused = |waiter: &Waiter| caller.is(&waiter.caller) && fresh(release.at.since(waiter.last));
+        let broke = release.forced && caller.is(&release.by) && release.facet != *facet;
         (fresh(now.since(release.at)) && (broke || self.waiters.iter().any(refused))).then_some(&release.lock)
     }
 

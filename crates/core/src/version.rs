@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Caller, LockId, StateHeader, Time};
+use crate::{Caller, LockId, StateHeader, Time, object_lock::Protection};
 
 /// A version's name in S3's terms: `null`, or 32 hexadecimal characters whose first half is the sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,6 +121,13 @@ impl Version {
         self.writer.as_ref()?.lock.as_ref()
     }
 
+    /// Whether Object Lock keeps it from being deleted now; `bypass`: also by who may end governance.
+    #[must_use]
+    pub fn is_protected(&self, now: Time, bypass: bool) -> bool {
+        let body = self.body.as_ref();
+        body.is_some_and(|body| body.content.protection.holds(now, bypass))
+    }
+
     /// Whether it is a state, and so is kept whatever becomes of the object.
     #[must_use]
     pub fn is_state(&self) -> bool {
@@ -205,6 +212,9 @@ pub struct SealedKey {
     pub root: String,
     /// Nonce, sealed key and tag, in Base64.
     pub sealed: String,
+    /// The KMS key, by its ID, that the key was sealed under before; so that a new root key concerns the outer seal alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms: Option<String>,
 }
 
 /// What a writer said about a body; the rules never look inside.
@@ -213,7 +223,10 @@ pub struct Content {
     /// Response headers to give back, lower-case names: content type, user metadata, checksums, encryption.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// Object tags. The one thing of a version that may change.
+    /// Object tags; may change.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+    /// What keeps it from being deleted; may change too.
+    #[serde(default, skip_serializing_if = "Protection::is_none")]
+    pub protection: Protection,
 }

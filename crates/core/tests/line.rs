@@ -120,6 +120,7 @@ impl Line {
             facet: Facet::File,
             caller: caller(client),
             invocation: None,
+            may_force: true,
         };
         self.record = decide(&self.record, &release, Time(self.now)).0;
         self.clients[client] = Doing::Done;

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use tidelock_core::{
-    Caller, Facet, LockId, Record, Ticket, Time, decide,
+    Caller, Facet, LockId, Record, Ticket, Time,
+    caller::Session,
+    decide,
     decide::{Acquire, Acquired, Release, Released},
     limits::{ENDED_MAX, RELEASE_REPEAT_MS, WAITERS_MAX},
 };
@@ -70,6 +72,7 @@ impl State {
             facet,
             caller: who.clone(),
             invocation: invocation.map(str::to_owned),
+            may_force: true,
         };
         let (record, outcome) = decide(&self.record, &release, Time(self.now));
         self.record = record;
@@ -349,6 +352,7 @@ fn a_held_request_that_looks_again_changes_nothing() {
             facet: Facet::File,
             caller: caller("a"),
             invocation: None,
+            may_force: true,
         },
         Time(31_000),
     );
@@ -375,5 +379,48 @@ fn somebody_else_breaks_a_lock_through_two_doors_that_was_taken_through_one() {
         );
         let second = state.release_as(&operator, None, None, table());
         assert_eq!(second, Released::Free);
+    }
+}
+
+/// The role's session of this number: one begins where the one before it ends.
+fn of_session(number: i64) -> Caller {
+    let session = Session {
+        of: "AROA:ci".to_owned(),
+        issued: Time(number * 1_000),
+        expires: Time((number + 1) * 1_000),
+    };
+    Caller {
+        access_key_id: format!("ASIA{number}"),
+        session: Some(Box::new(session)),
+        ..caller("ci")
+    }
+}
+
+#[test]
+fn who_may_not_force_gives_back_its_own_lock_with_its_next_session_too_and_nobody_elses() {
+    let taken = Acquire {
+        id: LockId::try_from("a").unwrap(),
+        info: String::new(),
+        facet: Facet::File,
+        caller: of_session(1),
+        shared: false,
+        ticket: None,
+        over: Vec::new(),
+    };
+    let (record, _) = decide(&Record::default(), &taken, Time(1_500));
+    let released = |by: Caller| {
+        let release = Release {
+            id: None,
+            facet: Facet::File,
+            caller: by,
+            invocation: None,
+            may_force: false,
+        };
+        decide(&record, &release, Time(2_500)).1
+    };
+    assert_eq!(released(of_session(1)), Released::Free);
+    assert_eq!(released(of_session(2)), Released::Free);
+    for another in [caller("ci"), caller("ann")] {
+        assert!(matches!(released(another), Released::Refused { .. }));
     }
 }

@@ -77,6 +77,7 @@ impl Object {
     fn delete_version(&mut self, id: &VersionId) {
         let older = self.older.iter().find(|old| old.id == *id).cloned();
         let command = DeleteVersion {
+            bypass: false,
             caller: Caller::default(),
             older,
             id: id.clone(),

@@ -64,7 +64,10 @@ pub struct Kept {
 impl Record {
     /// Whether `caller` may change the state.
     pub(super) fn may_write(&self, caller: &Caller, claim: &Claim) -> Result<(), Why> {
-        let fenced = self.fenced.iter().find(|fenced| fenced.caller == *caller);
+        let fenced = self
+            .fenced
+            .iter()
+            .find(|fenced| self.counts(&fenced.caller, caller));
         if let Some(fenced) = fenced.filter(|_| claim.is_by_caller()) {
             return Err(Why::Fenced(Box::new(fenced.clone())));
         }
@@ -75,7 +78,7 @@ impl Record {
             };
         };
         let is_mine = |lock: &Lock| match claim {
-            Claim::Caller => lock.holder == *caller,
+            Claim::Caller => caller.is(&lock.holder),
             Claim::Lock(id) => Some(&lock.id) == id.as_ref(),
         };
         let others = self.locks.iter().find(|lock| lock.is_freeze() || !is_mine(lock));
@@ -119,12 +122,23 @@ impl Record {
     /// save and saves once more at its end, so that what was made from an older state would come to look as if it advanced.
     pub(super) fn may_go_on(&mut self, caller: &Caller, claim: &Claim, permitted: bool) -> Result<(), Why> {
         if permitted {
-            self.refused.retain(|refused| refused != caller);
+            self.refused.retain(|refused| !caller.is(refused));
         }
-        match claim.is_by_caller() && self.refused.contains(caller) {
+        match claim.is_by_caller() && self.has_refused(caller) {
             true => Err(Why::AfterRefusal),
             false => Ok(()),
         }
+    }
+
+    fn has_refused(&self, caller: &Caller) -> bool {
+        self.refused.iter().any(|refused| self.counts(refused, caller))
+    }
+
+    /// Whether what is remembered of `earlier` counts for `caller`. Where only its session says that it may be the same one, and
+    /// says as much of who holds the lock, it is that one.
+    fn counts(&self, earlier: &Caller, caller: &Caller) -> bool {
+        let holds = |lock: &Lock| lock.holder != *earlier && caller.is(&lock.holder);
+        earlier == caller || (caller.succeeds(earlier) && !self.locks.iter().any(holds))
     }
 
     /// What an operator permits now.
@@ -134,7 +148,7 @@ impl Record {
 
     /// Remembers whose write was refused, where nothing but the caller tells one run from the next.
     pub(super) fn remember_refusal(&mut self, caller: &Caller, claim: &Claim) {
-        if !claim.is_by_caller() || self.refused.contains(caller) {
+        if !claim.is_by_caller() || self.has_refused(caller) {
             return;
         }
         if self.refused.len() == FENCED_MAX {
@@ -164,11 +178,26 @@ impl Record {
         }
     }
 
-    /// Remembers that a holder is alive, and that it knows what it holds: it writes.
+    /// Remembers that a holder is alive, and that it knows what it holds: it writes. From then on its present session holds.
     pub(super) fn saw(&mut self, caller: &Caller, now: Time) {
+        let mine = self.locks.iter().find(|lock| caller.is(&lock.holder));
+        if let Some(former) = mine.map(|lock| lock.holder.clone()) {
+            self.goes_on_as(&former, caller);
+        }
         for lock in self.locks.iter_mut().filter(|lock| lock.holder == *caller) {
             lock.seen = now;
             lock.ticket = None;
+        }
+    }
+
+    /// A holder has taken its next session: whatever is remembered of it is remembered of that one.
+    pub(super) fn goes_on_as(&mut self, former: &Caller, caller: &Caller) {
+        let holders = self.locks.iter_mut().map(|lock| &mut lock.holder);
+        let fenced = self.fenced.iter_mut().map(|fenced| &mut fenced.caller);
+        for known in holders.chain(fenced).chain(&mut self.refused) {
+            if known == former {
+                known.clone_from(caller);
+            }
         }
     }
 }

@@ -63,7 +63,12 @@ impl Command for Acquire {
                 // Whichever of its requests it was handed to, nobody has been told yet.
                 lock.ticket = self.ticket;
             }
-            return self.take_again(lock, now);
+            let former = lock.holder.clone();
+            let again = self.take_again(lock, now);
+            if self.caller.succeeds(&former) {
+                record.goes_on_as(&former, &self.caller);
+            }
+            return again;
         }
         let line = record.waiters.iter().position(|waiter| waiter.id == self.id);
         let place = line.unwrap_or(record.waiters.len());
@@ -186,6 +191,8 @@ pub struct Release {
     /// What the client's SDK names this call by, the same in every retry of it: where the door carries no lock ID, only
     /// this tells a retry after a lost answer from the wish to break the lock that somebody else has taken since.
     pub invocation: Option<String>,
+    /// Whether who asks may end a lock that is another's.
+    pub may_force: bool,
 }
 
 /// How a release ended.
@@ -197,7 +204,7 @@ pub enum Released {
     FacetOff,
     /// The lock was not held, and the last one to end was another's.
     NotHeld,
-    /// Another ID holds it, or operators froze it: nothing was changed.
+    /// Another ID holds it, or operators froze it, or it is another's to give back: nothing was changed.
     Refused {
         /// The lock that is held.
         held: Box<Lock>,
@@ -219,7 +226,8 @@ impl Command for Release {
         let Some(lock) = meant else {
             return self.not_held(record);
         };
-        if lock.is_freeze() && self.facet != Facet::Operator {
+        let is_another = !self.caller.is(&lock.holder) && !self.may_force;
+        if is_another || (lock.is_freeze() && self.facet != Facet::Operator) {
             let held = Box::new(lock.clone());
             return Released::Refused { held };
         }
@@ -254,7 +262,7 @@ impl Release {
     /// Whether someone other than the holder asks. Terraform's `force-unlock` over http says nothing at all.
     fn is_forced(&self, lock: &Lock) -> bool {
         let nameless = self.facet == Facet::Http && self.id.is_none();
-        lock.holder != self.caller || nameless || (self.facet == Facet::Operator && !lock.is_freeze())
+        !self.caller.is(&lock.holder) || nameless || (self.facet == Facet::Operator && !lock.is_freeze())
     }
 
     fn not_held(&self, record: &Record) -> Released {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Claim, Command, Kept, Why};
 use crate::{
-    Body, Caller, Facet, Lock, LockId, LockInfo, Record, Time, Version, VersionId, Versioning, Writer,
-    WriterLock,
+    Body, Caller, Content, Facet, Lock, LockId, LockInfo, Record, Time, Version, VersionId, Versioning,
+    Writer, WriterLock, object_lock::ObjectRetention,
 };
 
 /// A condition on the current version, as S3 puts it.
@@ -48,6 +48,8 @@ pub enum Refused {
     },
     /// `If-Match` on what does not exist.
     Absent,
+    /// Object Lock keeps it from being deleted.
+    Protected,
     /// It is a state, and this caller may not write it, or not this one now.
     State {
         /// The reason.
@@ -241,7 +243,7 @@ impl Record {
     /// The lock that a write which was let through is under.
     fn writes_under(&self, caller: &Caller, claim: &Claim) -> Option<WriterLock> {
         let lock = match claim {
-            Claim::Caller => self.locks.iter().find(|lock| lock.holder == *caller),
+            Claim::Caller => self.locks.iter().find(|lock| caller.is(&lock.holder)),
             Claim::Lock(id) => self.locks.iter().find(|lock| Some(&lock.id) == id.as_ref()),
         }?;
         let info = LockInfo::parse(lock.info(&Facet::File).as_bytes()).ok();
@@ -323,12 +325,21 @@ pub struct DeleteVersion {
     pub caller: Caller,
     /// The newest of the older versions: the next head, should the head be the one to go.
     pub next: Option<Version>,
+    /// Whether the caller may end a governance retention, and says that it means to.
+    pub bypass: bool,
 }
 
 impl Command for DeleteVersion {
     type Outcome = Result<Deleted, Refused>;
 
     fn apply(&self, record: &mut Record, now: Time) -> Self::Outcome {
+        let head = record.head.as_ref().filter(|head| head.id == self.id);
+        if head
+            .or(self.older.as_ref())
+            .is_some_and(|gone| gone.is_protected(now, self.bypass))
+        {
+            return Err(Refused::Protected);
+        }
         if record.head_is(&self.id) {
             guard_removal(record, self.next.as_ref(), &self.caller, now)?;
             let gone = std::mem::replace(&mut record.head, self.next.clone());
@@ -360,20 +371,89 @@ impl Command for DeleteVersion {
     }
 }
 
-/// Wants the head to bear other tags.
-#[derive(Clone, Debug)]
-pub struct SetTags {
+/// What of a version may change after it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
     /// All tags from now on.
-    pub tags: BTreeMap<String, String>,
+    Tags(BTreeMap<String, String>),
+    /// The retention from now on.
+    Retention {
+        /// `None` to end it.
+        retention: Option<ObjectRetention>,
+        /// Whether the caller may end a governance retention, and says that it means to.
+        bypass: bool,
+    },
+    /// Whether there is a legal hold from now on.
+    LegalHold(bool),
 }
 
-impl Command for SetTags {
-    type Outcome = ();
+impl Change {
+    /// Makes the change.
+    ///
+    /// # Errors
+    /// [`Refused::Protected`] for a retention that may not become shorter.
+    pub fn make(&self, content: &mut Content, now: Time) -> Result<(), Refused> {
+        let protection = &mut content.protection;
+        match self {
+            Change::Tags(tags) => content.tags.clone_from(tags),
+            Change::Retention { retention, bypass } => {
+                if !protection.may_become(*retention, now, *bypass) {
+                    return Err(Refused::Protected);
+                }
+                protection.retention = *retention;
+            }
+            Change::LegalHold(on) => protection.legal_hold = Some(*on),
+        }
+        Ok(())
+    }
+}
 
-    fn apply(&self, record: &mut Record, _now: Time) {
+/// Wants the head to be changed so.
+#[derive(Clone, Debug)]
+pub struct ChangeHead(pub Change);
+
+impl Command for ChangeHead {
+    type Outcome = Result<(), Refused>;
+
+    fn apply(&self, record: &mut Record, now: Time) -> Self::Outcome {
         let body = record.head.as_mut().and_then(|head| head.body.as_mut());
-        body.into_iter()
-            .for_each(|body| body.content.tags.clone_from(&self.tags));
+        body.map_or(Ok(()), |body| self.0.make(&mut body.content, now))
+    }
+}
+
+/// Wants what is at its end by a bucket's lifecycle to go, unless somebody holds the lock.
+#[derive(Clone, Debug)]
+pub enum Lapse {
+    /// The current version, as by S3's DELETE.
+    Current(Box<Delete>),
+    /// The current delete marker, which hides nothing, for good.
+    Marker,
+    /// Older versions, for good.
+    Older(Vec<Version>),
+}
+
+impl Command for Lapse {
+    type Outcome = Result<Effects, Refused>;
+
+    fn apply(&self, record: &mut Record, now: Time) -> Self::Outcome {
+        let mut effects = Effects::default();
+        if let Some(held) = record.locks.first() {
+            let why = Why::Locked(Box::new(held.clone()));
+            return Err(Refused::State { why, kept: None });
+        }
+        match self {
+            Lapse::Current(delete) => return Ok(delete.apply(record, now)?.effects),
+            Lapse::Marker => record.head = None,
+            Lapse::Older(older) => {
+                for version in older.iter().filter(|version| !version.is_protected(now, false)) {
+                    if version.id.is_null() {
+                        record.older_null = None;
+                    }
+                    effects.remove(version.clone(), now);
+                }
+            }
+        }
+        Ok(effects)
     }
 }
 

@@ -66,6 +66,7 @@ fn free(record: &mut Record, id: &LockId, caller: &Caller, now: Time) {
         facet: Facet::Operator,
         caller: caller.clone(),
         invocation: None,
+        may_force: true,
     };
     let released = release.apply(record, now);
     debug_assert_eq!(released, Released::Free);

@@ -117,6 +117,7 @@ impl World {
             facet: facets[door].clone(),
             caller: caller(kind.caller),
             invocation: (kind.door != Door::Http).then(|| format!("{}/{door}", whose.id())),
+            may_force: true,
         };
         if kind.door != Door::Http {
             self.shown(kind.caller, None);
@@ -132,6 +133,7 @@ impl World {
             facet: Facet::Operator,
             caller: caller("operator"),
             invocation: None,
+            may_force: true,
         };
         self.release(context, &command, id, true)
     }

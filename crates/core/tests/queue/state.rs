@@ -69,6 +69,7 @@ impl State {
             facet: Facet::File,
             caller: caller(id),
             invocation: None,
+            may_force: true,
         };
         let (record, outcome) = decide(&self.record, &release, Time(self.now));
         assert_eq!(outcome, Released::Free);
