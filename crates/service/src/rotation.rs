@@ -15,9 +15,11 @@ use std::{
 };
 
 use tidelock_core::limits::ROTATION_LOOK_MS;
-use zeroize::Zeroizing;
 
-use crate::{EngineError, Error, RootKey, RootKeys, Service, keys::KEY_BYTES};
+use crate::{
+    EngineError, Error, RootKey, RootKeys, Service,
+    keys::{self, KEY_BYTES},
+};
 use pass::Pass;
 pub use status::{KeyRole, KeyStatus, KeysStatus, RotationStatus};
 
@@ -43,12 +45,12 @@ pub trait KeyStore: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
     /// One at a time.
-    #[error("a rotation is going on: `tidelock keys` shows how far it is")]
+    #[error("a rotation is going on: `tidelock root-key` shows how far it is")]
     Running,
     /// The server cannot put a new key where a person has to.
     #[error(
         "the root key comes from {0}, which the server does not write: put a new key before the present one there, one on \
-         a line, restart the server, then `tidelock keys rotate`"
+         a line, restart the server, then `tidelock root-key rotate`"
     )]
     NotOurs(String),
     /// The new key could not be kept; nothing has changed.
@@ -128,6 +130,7 @@ impl Service {
     /// [`KeyError`]: the server must not start.
     pub async fn open_keys(&self) -> Result<(), KeyError> {
         self.check_keys().await?;
+        self.vault().await?;
         if !self.keys().former.is_empty() && self.rotation.begin(self) {
             self.spawn_pass(None);
         }
@@ -180,10 +183,7 @@ impl Service {
     /// A new current key: first where the keys are kept, then in the store, then in use. What comes back are the keys in
     /// use until now.
     async fn replace_key(&self, store: Arc<dyn KeyStore>) -> Result<Arc<RootKeys>, RotationError> {
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        for half in bytes.chunks_mut(16) {
-            half.copy_from_slice(&Zeroizing::new(self.random())[..]);
-        }
+        let bytes = keys::draw(&*self.world);
         let (former, new) = (self.keys(), RootKey::new(&bytes));
         let current = former.current.id().to_owned();
         let added = tokio::task::spawn_blocking(move || store.add(&bytes, &current)).await;

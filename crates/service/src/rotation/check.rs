@@ -40,22 +40,23 @@ impl Service {
         Ok(())
     }
 
-    /// Remembers the current key as the one that the newest bodies are sealed under.
+    /// Remembers the current key as the one that the newest bodies are sealed under, and seals the vault's key under it too.
     pub(super) async fn put_check(&self, keys: &RootKeys) -> Result<(), Error> {
         let expect = self
             .check_row()
             .await?
             .map_or(Expect::Absent, |(_, expect)| expect);
         let check = Check {
-            key: keys::wrap(&keys.current, NO_BLOB, &Default::default(), &*self.world),
+            key: keys::wrap(&keys.current, NO_BLOB, &[0; keys::KEY_BYTES], &*self.world),
             since: self.now(),
         };
         let row = rows::key_check();
-        let batch = Batch {
+        let mut batch = Batch {
             checks: vec![(row.clone(), expect)],
             puts: vec![(row, rows::encode(&check))],
             ..Batch::default()
         };
+        self.vault_under(keys, &mut batch).await?;
         match self.commit(batch).await? {
             true => Ok(()),
             false => Err(Error::Busy("the root key".to_owned())),

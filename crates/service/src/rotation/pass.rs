@@ -89,7 +89,7 @@ impl Pass<'_> {
                 continue;
             };
             bodies += 1;
-            match keys::rewrap(self.keys, stored, &*self.service.world) {
+            match keys::rewrap(self.keys, stored.blob, &mut stored.key, &*self.service.world) {
                 Ok(false) => {}
                 Ok(true) => {
                     batch.checks.push((row.clone(), Expect::At(entry.revision)));

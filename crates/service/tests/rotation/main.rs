@@ -48,6 +48,18 @@ async fn everything_is_sealed_anew_and_then_the_former_key_goes() {
 }
 
 #[tokio::test]
+async fn a_secret_in_the_vault_opens_under_the_new_key_alone() {
+    let (engine, kept) = (memory(), Kept::new(&[1], true));
+    let service = start(engine.clone(), &kept).await;
+    let sealed = service.seal_secret("test", b"secret").await.unwrap();
+    service.rotate().await.unwrap();
+    ended(&service).await;
+    let service = start(engine, &kept).await;
+    assert_eq!(kept.ids().len(), 1);
+    assert_eq!(*service.open_secret("test", &sealed).await.unwrap(), b"secret");
+}
+
+#[tokio::test]
 async fn what_was_found_before_a_rotation_reads_on_after_it() {
     let kept = Kept::new(&[1], true);
     let service = start(memory(), &kept).await;

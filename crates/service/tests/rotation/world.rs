@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use tidelock_core::{Address, Content, Versioning};
+use tidelock_core::{Address, Content, Versioning, iam::DEFAULT_ACCOUNT};
 use tidelock_engine::{Engine, MemoryEngine};
 use tidelock_service::{KeyRole, KeyStore, RootKey, RootKeys, RotationStatus, Service};
 
@@ -108,7 +108,7 @@ pub(crate) const STATES: u64 = 5;
 /// States with older versions, hidden ones, a refused one, a deleted object, and an upload that is not finished.
 pub(crate) async fn fill(service: &Service) {
     for name in ["tfstate", "versioned"] {
-        service.create_bucket(name).await.unwrap();
+        service.create_bucket(name, DEFAULT_ACCOUNT).await.unwrap();
     }
     let versioned = service.change_bucket("versioned", |bucket| bucket.versioning = Versioning::Enabled);
     versioned.await.unwrap();
