@@ -236,7 +236,7 @@ impl<'a> Walk<'a> {
         older: Option<&mut Group>,
         pattern: &Pattern,
     ) -> Result<Option<Vec<Touch>>, Error> {
-        let changed = self.service.changed(self.address, newer.version.seq).await?;
+        let changed = self.service.changed(self.address, &newer.version).await?;
         if let Some(changed) = changed.filter(|changed| !changed.and_more) {
             return Ok(Some(changed.touches(pattern)));
         }

@@ -153,16 +153,26 @@ impl Service {
         version: Version,
         head: Option<u64>,
     ) -> Result<Entry, Error> {
-        let changed = self.changed(address, version.seq).await?;
+        let changed = self.changed(address, &version).await?;
         Ok(Entry {
             changes: changed.map(|changed| changed.resources),
             ..Entry::of(version, head)
         })
     }
 
-    /// What a version changed, if that has been counted and could be.
-    pub(crate) async fn changed(&self, address: &Address, seq: u64) -> Result<Option<Changed>, Error> {
-        let row = rows::changed(address, seq);
+    /// What a version changed, if that has been counted and could be. Of what cannot be read now because of its KMS key,
+    /// nothing is told either.
+    pub(crate) async fn changed(
+        &self,
+        address: &Address,
+        version: &Version,
+    ) -> Result<Option<Changed>, Error> {
+        if let Some(body) = &version.body
+            && let Err(Error::Kms(_)) = self.check_readable(body).await
+        {
+            return Ok(None);
+        }
+        let row = rows::changed(address, version.seq);
         let Some(entry) = self.engine.get(&row).await? else {
             return Ok(None);
         };

@@ -163,7 +163,9 @@ impl Service {
         content
             .headers
             .insert("content-type".to_owned(), "application/json".to_owned());
-        let (stored, blob) = self.seal(bytes).await?;
+        let bucket = self.bucket(address.bucket()).await?;
+        let kms = self.seal_under(&bucket, &mut content).await?;
+        let (stored, blob) = self.seal(bytes, kms).await?;
         let body = Body {
             stored,
             size: bytes.len() as u64,
@@ -181,9 +183,13 @@ impl Service {
         &self,
         turn: &mut Turn,
         foreign: &Foreign,
-        body: Option<Body>,
+        mut body: Option<Body>,
     ) -> Result<Import, Error> {
-        let versioning = self.guard_bucket(turn).await?;
+        let bucket = self.guard_bucket(turn).await?;
+        let versioning = bucket.versioning;
+        if let Some(body) = &mut body {
+            self.retain_by_default(&bucket, &mut body.content.protection);
+        }
         let last = match turn.record.head {
             Some(_) => None,
             None => {

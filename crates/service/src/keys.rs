@@ -1,7 +1,8 @@
 //! Root keys, and the keys of bodies that they seal.
 //!
 //! Every stored body has a key of its own, drawn when it is stored and kept beside it, sealed under the root key. A new root
-//! key therefore costs some hundred bytes a body, not the bodies. AES-256-GCM throughout, by aws-lc-rs.
+//! key therefore costs some hundred bytes a body, not the bodies. Where S3 names a KMS key, the body's key is sealed under that
+//! one first. AES-256-GCM throughout, by aws-lc-rs.
 
 use std::sync::Arc;
 
@@ -11,10 +12,10 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use tidelock_core::{BlobId, SealedKey, Stored, Version};
+use tidelock_core::{BlobId, SealedKey, Version, kms::KmsError};
 use zeroize::Zeroizing;
 
-use crate::World;
+use crate::{Error, Service, World, kms::Kms};
 
 /// Bytes of a key.
 pub(crate) const KEY_BYTES: usize = 32;
@@ -91,6 +92,26 @@ pub(crate) enum OpenError {
     /// The bytes are not those that were sealed.
     #[error("{0}")]
     Damaged(&'static str),
+    /// The KMS key under which it is sealed cannot be used.
+    #[error(transparent)]
+    Kms(KmsError),
+}
+
+/// All that stored bodies are sealed and opened with, as it is at one moment.
+#[derive(Clone)]
+pub(crate) struct Ring {
+    pub(crate) roots: Arc<RootKeys>,
+    pub(crate) kms: Arc<Kms>,
+}
+
+impl Service {
+    /// What stored bodies are sealed and opened with, as it is now: never kept for another body.
+    pub(crate) async fn ring(&self) -> Result<Ring, Error> {
+        Ok(Ring {
+            kms: self.kms().await?,
+            roots: self.keys(),
+        })
+    }
 }
 
 /// The key of one stored body.
@@ -100,24 +121,44 @@ pub(crate) struct BodyKey {
 }
 
 impl BodyKey {
-    /// A new one for what will be stored as `blob`, and its sealed form.
-    pub(crate) fn draw(root: &RootKey, blob: BlobId, world: &dyn World) -> (BodyKey, SealedKey) {
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        for half in bytes.chunks_mut(16) {
-            half.copy_from_slice(&Zeroizing::new(world.random())[..]);
-        }
+    /// A new one for what will be stored as `blob`, and its sealed form: under this KMS key, if one is named.
+    pub(crate) fn draw(
+        ring: &Ring,
+        kms: Option<&str>,
+        blob: BlobId,
+        world: &dyn World,
+    ) -> Result<(BodyKey, SealedKey), KmsError> {
+        let bytes = draw(world);
         let key = BodyKey {
             key: aead_key(&bytes),
             blob,
         };
-        (key, wrap(root, blob, &bytes, world))
+        let Some(id) = kms else {
+            return Ok((key, wrap(&ring.roots.current, blob, &bytes[..], world)));
+        };
+        let inner = ring.kms.seal_body_key(id, blob, &bytes[..], world)?;
+        let mut sealed = wrap(&ring.roots.current, blob, &inner, world);
+        sealed.kms = Some(id.to_owned());
+        Ok((key, sealed))
     }
 
     /// The key of a stored body.
-    pub(crate) fn open(roots: &RootKeys, blob: BlobId, sealed: &SealedKey) -> Result<BodyKey, OpenError> {
-        let bytes = unwrap(roots, blob, sealed)?;
+    pub(crate) fn open(ring: &Ring, blob: BlobId, sealed: &SealedKey) -> Result<BodyKey, OpenError> {
+        // First, so that who may not read it learns nothing else.
+        let inner = match &sealed.kms {
+            Some(id) => Some(ring.kms.usable(id).map_err(OpenError::Kms)?),
+            None => None,
+        };
+        let mut bytes = unwrap_any(&ring.roots, blob, sealed)?;
+        if let Some(key) = inner {
+            bytes = ring
+                .kms
+                .open_body_key(&key, blob, &bytes)
+                .map_err(OpenError::Kms)?;
+        }
+        let bytes: &[u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| NOT_ITS_KEY)?;
         Ok(BodyKey {
-            key: aead_key(&bytes),
+            key: aead_key(bytes),
             blob,
         })
     }
@@ -148,20 +189,37 @@ impl BodyKey {
     }
 }
 
+/// Draws a key.
+pub(crate) fn draw(world: &dyn World) -> Zeroizing<[u8; KEY_BYTES]> {
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    for half in bytes.chunks_mut(16) {
+        half.copy_from_slice(&Zeroizing::new(world.random())[..]);
+    }
+    bytes
+}
+
 /// Seals the key of a stored body under the current root key; `false` when it is under that one already.
-pub(crate) fn rewrap(roots: &RootKeys, stored: &mut Stored, world: &dyn World) -> Result<bool, OpenError> {
-    if stored.key.root == roots.current.id {
+pub(crate) fn rewrap(
+    roots: &RootKeys,
+    blob: BlobId,
+    key: &mut SealedKey,
+    world: &dyn World,
+) -> Result<bool, OpenError> {
+    if key.root == roots.current.id {
         return Ok(false);
     }
-    let bytes = unwrap(roots, stored.blob, &stored.key)?;
-    stored.key = wrap(&roots.current, stored.blob, &bytes, world);
+    let bytes = unwrap_any(roots, blob, key)?;
+    *key = SealedKey {
+        kms: key.kms.take(),
+        ..wrap(&roots.current, blob, &bytes, world)
+    };
     Ok(true)
 }
 
 /// The same for a version's body. One that cannot be opened stays as it is: whoever reads it, or rotates, will say so.
 pub(crate) fn rewrap_version(roots: &RootKeys, version: &mut Version, world: &dyn World) {
     if let Some(body) = &mut version.body {
-        let _ = rewrap(roots, &mut body.stored, world);
+        let _ = rewrap(roots, body.stored.blob, &mut body.stored.key, world);
     }
 }
 
@@ -186,10 +244,10 @@ impl AsRef<[u8]> for Uncommitted {
 }
 
 /// Seals the key of a body.
-pub(crate) fn wrap(root: &RootKey, blob: BlobId, bytes: &[u8; KEY_BYTES], world: &dyn World) -> SealedKey {
+pub(crate) fn wrap(root: &RootKey, blob: BlobId, bytes: &[u8], world: &dyn World) -> SealedKey {
     let mut nonce = [0; NONCE_LEN];
     nonce.copy_from_slice(&world.random()[..NONCE_LEN]);
-    let mut sealed = Vec::with_capacity(KEY_BYTES + MAX_TAG_LEN);
+    let mut sealed = Vec::with_capacity(bytes.len() + MAX_TAG_LEN);
     sealed.extend_from_slice(bytes);
     root.key
         .seal_in_place_append_tag(
@@ -201,26 +259,38 @@ pub(crate) fn wrap(root: &RootKey, blob: BlobId, bytes: &[u8; KEY_BYTES], world:
     SealedKey {
         root: root.id.clone(),
         sealed: STANDARD.encode([&nonce[..], &sealed].concat()),
+        kms: None,
     }
 }
 
-/// Opens the key of a body.
+const NOT_ITS_KEY: OpenError = OpenError::Damaged("its sealed key is not the one that was stored");
+
+/// Opens a key that was sealed under the root key alone.
 pub(crate) fn unwrap(
     roots: &RootKeys,
     blob: BlobId,
     sealed: &SealedKey,
 ) -> Result<Zeroizing<[u8; KEY_BYTES]>, OpenError> {
+    let opened = unwrap_any(roots, blob, sealed)?;
+    let opened: &[u8; KEY_BYTES] = opened.as_slice().try_into().map_err(|_| NOT_ITS_KEY)?;
+    Ok(Zeroizing::new(*opened))
+}
+
+/// Opens what is sealed under the root key: a key, or one that is sealed under a KMS key too.
+fn unwrap_any(roots: &RootKeys, blob: BlobId, sealed: &SealedKey) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let root = roots.find(&sealed.root);
     let root = root.ok_or_else(|| OpenError::NoRootKey(sealed.root.clone()))?;
-    let damaged = || OpenError::Damaged("its sealed key is not the one that was stored");
-    let bytes = STANDARD.decode(&sealed.sealed).map_err(|_| damaged())?;
-    let (nonce, sealed) = bytes.split_first_chunk().ok_or_else(damaged)?;
-    let mut sealed = Zeroizing::new(sealed.to_vec());
+    let bytes = STANDARD.decode(&sealed.sealed).map_err(|_| NOT_ITS_KEY)?;
+    let (nonce, sealed) = bytes.split_first_chunk().ok_or(NOT_ITS_KEY)?;
+    let mut opened = Zeroizing::new(sealed.to_vec());
     let nonce = Nonce::assume_unique_for_key(*nonce);
-    let opened = root.key.open_in_place(nonce, Aad::from(blob.0), &mut sealed);
-    let opened: &[u8] = opened.map_err(|_| damaged())?;
-    let opened: &[u8; KEY_BYTES] = opened.try_into().map_err(|_| damaged())?;
-    Ok(Zeroizing::new(*opened))
+    let length = root
+        .key
+        .open_in_place(nonce, Aad::from(blob.0), &mut opened)
+        .map_err(|_| NOT_ITS_KEY)?
+        .len();
+    opened.truncate(length);
+    Ok(opened)
 }
 
 /// Every piece of a body has its number as its nonce: the key seals nothing else.
@@ -230,6 +300,6 @@ fn nonce(piece: u32) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-fn aead_key(bytes: &[u8; KEY_BYTES]) -> LessSafeKey {
+pub(crate) fn aead_key(bytes: &[u8; KEY_BYTES]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).expect("an AES-256 key has 32 bytes"))
 }

@@ -9,6 +9,7 @@ use tidelock_core::{
     Address, Body, Caller, Record, StateHeader, StateHeaderError, Version,
     decide::Restore,
     limits::{FREEZE_TEXT_BYTES_MAX, SCAN_PAGE_ROWS},
+    object_lock::Protection,
     state_header::with_serial,
 };
 use tidelock_engine::EngineError;
@@ -16,6 +17,7 @@ use tidelock_engine::EngineError;
 use crate::{
     Error, OperatorError, Service,
     bodies::beside,
+    kms::forget_encryption,
     objects::half,
     turn::{TURNS, Turn},
 };
@@ -157,10 +159,14 @@ impl Service {
         &self,
         turn: &mut Turn,
         wanted: &Wanted<'_>,
-        body: Body,
+        mut body: Body,
         blob: Bytes,
     ) -> Result<Version, OperatorError> {
-        let versioning = self.guard_bucket(turn).await?;
+        let bucket = self.guard_bucket(turn).await?;
+        let versioning = bucket.versioning;
+        // What protects the older version is its own.
+        body.content.protection = Protection::default();
+        self.retain_by_default(&bucket, &mut body.content.protection);
         let command = Restore {
             operation: wanted.operation.clone(),
             refused: wanted.refused,
@@ -186,7 +192,9 @@ impl Service {
     async fn advanced(&self, turn: &Turn, wanted: &Wanted<'_>) -> Result<(Body, Bytes), OperatorError> {
         let kept = &wanted.body;
         let (Some((serial, lineage)), Some(own)) = (self.last_serial(turn).await?, &kept.state) else {
-            return Ok(self.sealed(kept.clone(), &wanted.bytes).await?);
+            return Ok(self
+                .sealed(turn.address.bucket(), kept.clone(), &wanted.bytes)
+                .await?);
         };
         if wanted.refused.is_none() && lineage != own.lineage {
             return Err(OperatorError::OtherLineage {
@@ -196,7 +204,9 @@ impl Service {
             });
         }
         if own.serial > serial {
-            return Ok(self.sealed(kept.clone(), &wanted.bytes).await?);
+            return Ok(self
+                .sealed(turn.address.bucket(), kept.clone(), &wanted.bytes)
+                .await?);
         }
         if own.encrypted {
             return Err(OperatorError::Sealed {
@@ -222,12 +232,17 @@ impl Service {
             upload: None,
             ..kept.clone()
         };
-        Ok(self.sealed(body, &raised).await?)
+        Ok(self.sealed(turn.address.bucket(), body, &raised).await?)
     }
 
-    /// The body as it will be stored, and its blob.
-    async fn sealed(&self, body: Body, bytes: &Bytes) -> Result<(Body, Bytes), Error> {
-        let (stored, blob) = self.seal(bytes).await?;
+    /// The body as it will be stored, and its blob: under the KMS key that the bucket has by now, else under its former one.
+    async fn sealed(&self, bucket: &str, mut body: Body, bytes: &Bytes) -> Result<(Body, Bytes), Error> {
+        let bucket = self.bucket(bucket).await?;
+        if bucket.default_key.is_some() {
+            forget_encryption(&mut body.content);
+        }
+        let kms = self.seal_under(&bucket, &mut body.content).await?;
+        let (stored, blob) = self.seal(bytes, kms).await?;
         Ok((Body { stored, ..body }, blob))
     }
 

@@ -36,6 +36,9 @@ pub struct VerifyPage {
     pub bytes: u64,
     /// Those that are not what was written.
     pub damaged: Vec<DamagedBody>,
+    /// Those that could not be looked at, because their KMS key cannot be used; what lies in the store is as it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<DamagedBody>,
     /// Where to go on; `None` at the end.
     pub next: Option<String>,
 }
@@ -65,6 +68,7 @@ struct Place {
 struct Looked {
     size: Option<u64>,
     wrong: Option<Wrong>,
+    closed: Option<Wrong>,
 }
 
 struct Wrong {
@@ -168,8 +172,13 @@ impl Service {
         let mut entry = entry.clone();
         for _ in 0..CONFLICT_RETRIES_MAX {
             let looked = self.look_at(row, &entry, address, checksums).await;
-            if let Ok(Looked { size, wrong: None }) = looked {
-                page.count(size);
+            if let Ok(Looked {
+                size,
+                wrong: None,
+                closed,
+            }) = looked
+            {
+                page.close(closed.map(|closed| closed.of(address, row)), size);
                 return Ok(());
             }
             match self.engine.get(row).await? {
@@ -212,6 +221,21 @@ impl Service {
                     )),
                 }
             }
+            Err(Error::Kms(why)) => match self.is_undamaged(item.stored()).await? {
+                true => {
+                    let closed = Wrong {
+                        number,
+                        what: format!("not looked at: {why}"),
+                        is_readable: false,
+                    };
+                    return Ok(Looked {
+                        size: None,
+                        wrong: None,
+                        closed: Some(closed),
+                    });
+                }
+                false => Some((format!("it is damaged on the disk; and {why}"), false)),
+            },
             Err(Error::Damaged { version, why, .. }) => match number {
                 Some(number) if number != version => {
                     Some((format!("it rests on version {version}: {why}"), false))
@@ -225,7 +249,11 @@ impl Service {
             what,
             is_readable,
         });
-        Ok(Looked { size, wrong })
+        Ok(Looked {
+            size,
+            wrong,
+            closed: None,
+        })
     }
 
     async fn bytes_of(&self, address: &Address, item: &Item) -> Result<Bytes, Error> {
@@ -308,7 +336,10 @@ fn unread(why: Error) -> Result<Looked, Error> {
         what,
         is_readable: false,
     });
-    Ok(Looked { size: None, wrong })
+    Ok(Looked {
+        wrong,
+        ..Looked::default()
+    })
 }
 
 impl Wrong {
@@ -360,6 +391,12 @@ fn other_etag(body: &Body, bytes: &[u8]) -> Option<String> {
 }
 
 impl VerifyPage {
+    /// One more body that is not known to be wrong: it was read, or could not be.
+    fn close(&mut self, closed: Option<DamagedBody>, size: Option<u64>) {
+        self.count(size);
+        self.closed.extend(closed);
+    }
+
     /// One more body, of so many bytes; none for a row that has no body, or whose body is not known.
     fn count(&mut self, size: Option<u64>) {
         self.checked += u64::from(size.is_some());
@@ -376,7 +413,7 @@ impl VerifyPage {
     }
 
     fn is_full(&self) -> bool {
-        let found = self.checked.max(self.damaged.len() as u64);
+        let found = self.checked.max(self.damaged.len() as u64) + self.closed.len() as u64;
         self.bytes >= VERIFY_PAGE_BYTES_MAX || found >= VERIFY_PAGE_BODIES_MAX
     }
 }

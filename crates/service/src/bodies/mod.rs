@@ -14,14 +14,15 @@ use std::{ops::Range, sync::Arc};
 use bytes::Bytes;
 use tidelock_core::{
     Address, BlobId, Body, Stored,
+    kms::{KmsError, KmsKey},
     limits::{OBJECT_BYTES_MAX, PARSE_INLINE_BYTES_MAX, PIECE_BYTES, UNPACK_BUDGET_MIB},
 };
 use tidelock_engine::EngineError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    Error, RootKeys, Service, World,
-    keys::{BodyKey, OpenError, uncommitted},
+    Error, Service, World,
+    keys::{BodyKey, OpenError, Ring, uncommitted},
     rows,
 };
 pub use reading::Reading;
@@ -44,32 +45,37 @@ struct Link {
     stored: Stored,
 }
 
+/// What bodies are sealed with: the keys as they are, and the KMS key, by its ID, if it is to be under one.
+#[derive(Clone)]
+pub(crate) struct Sealing {
+    pub(crate) ring: Ring,
+    pub(crate) kms: Option<String>,
+}
+
+/// A body as it is to be stored, and the blob that must be committed with it.
+pub(crate) type Sealed = Result<(Stored, Bytes), KmsError>;
+
 /// Compresses and seals a body that is to stand alone.
-fn seal_whole(bytes: &[u8], roots: &Arc<RootKeys>, world: &dyn World) -> (Stored, Bytes) {
+fn seal_whole(bytes: &[u8], sealing: &Sealing, world: &dyn World) -> Sealed {
     let packed = bytes.chunks(PIECE_BYTES).map(codec::pack);
-    seal(packed, bytes.len().div_ceil(PIECE_BYTES), None, roots, world)
+    seal(packed, bytes.len().div_ceil(PIECE_BYTES), None, sealing, world)
 }
 
 /// Compresses and seals a body as what differs from the version `base`.
-pub(crate) fn seal_delta(
-    bytes: &[u8],
-    base: (u64, &[u8]),
-    roots: &Arc<RootKeys>,
-    world: &dyn World,
-) -> (Stored, Bytes) {
+pub(crate) fn seal_delta(bytes: &[u8], base: (u64, &[u8]), sealing: &Sealing, world: &dyn World) -> Sealed {
     let packed = codec::pack_delta(base.1, bytes);
-    seal([packed].into_iter(), 1, Some(base.0), roots, world)
+    seal([packed].into_iter(), 1, Some(base.0), sealing, world)
 }
 
 fn seal(
     packed: impl Iterator<Item = Vec<u8>>,
     count: usize,
     base: Option<u64>,
-    roots: &Arc<RootKeys>,
+    sealing: &Sealing,
     world: &dyn World,
-) -> (Stored, Bytes) {
+) -> Sealed {
     let blob = BlobId(world.random());
-    let (body_key, key) = BodyKey::draw(&roots.current, blob, world);
+    let (body_key, key) = BodyKey::draw(&sealing.ring, sealing.kms.as_deref(), blob, world)?;
     let (mut pieces, mut sealed) = (Vec::with_capacity(count), Vec::new());
     for (at, mut piece) in (0..).zip(packed) {
         body_key.seal(at, count as u32, &mut piece);
@@ -84,13 +90,13 @@ fn seal(
         base,
         key,
     };
-    (stored, uncommitted(Bytes::from(sealed), roots))
+    Ok((stored, uncommitted(Bytes::from(sealed), &sealing.ring.roots)))
 }
 
 impl Link {
     /// Opens and unpacks what stands alone, from its pieces, with room for `room` bytes.
-    fn open_whole(&self, pieces: &[u8], room: usize, roots: &RootKeys) -> Result<Vec<u8>, OpenError> {
-        let key = BodyKey::open(roots, self.stored.blob, &self.stored.key)?;
+    fn open_whole(&self, pieces: &[u8], room: usize, ring: &Ring) -> Result<Vec<u8>, OpenError> {
+        let key = BodyKey::open(ring, self.stored.blob, &self.stored.key)?;
         let mut bytes = vec![0; room.max(self.size)];
         bytes.truncate(self.size);
         let (mut rest, count) = (pieces, self.stored.pieces.len() as u32);
@@ -113,9 +119,9 @@ impl Link {
         piece: &[u8],
         base: &[u8],
         into: &mut Vec<u8>,
-        roots: &RootKeys,
+        ring: &Ring,
     ) -> Result<(), OpenError> {
-        let key = BodyKey::open(roots, self.stored.blob, &self.stored.key)?;
+        let key = BodyKey::open(ring, self.stored.blob, &self.stored.key)?;
         let mut sealed = piece.to_vec();
         let frame = key.unseal(0, 1, &mut sealed)?;
         codec::unpack_delta(base, frame, self.size, into).map_err(|_| UNDECODABLE)
@@ -156,29 +162,29 @@ fn open_piece(
 }
 
 /// Whether what is to be stored reads back as `bytes`.
-pub(crate) fn check_delta(stored: &Stored, blob: &[u8], base: &[u8], bytes: &[u8], roots: &RootKeys) -> bool {
+pub(crate) fn check_delta(stored: &Stored, blob: &[u8], base: &[u8], bytes: &[u8], ring: &Ring) -> bool {
     let link = Link {
         seq: 0,
         size: bytes.len(),
         stored: stored.clone(),
     };
     let (mut back, length) = (Vec::new(), stored.bytes() as usize);
-    link.open_delta(&blob[..length], base, &mut back, roots).is_ok() && back == bytes
+    link.open_delta(&blob[..length], base, &mut back, ring).is_ok() && back == bytes
 }
 
 /// Unpacks the last of these from what is stored of them all: the first stands alone, each rests on the one before it.
-fn open_chain(chain: &[(Link, Bytes)], roots: &RootKeys) -> Result<Vec<u8>, (u64, OpenError)> {
+fn open_chain(chain: &[(Link, Bytes)], ring: &Ring) -> Result<Vec<u8>, (u64, OpenError)> {
     let mut links = chain.iter();
     let Some((first, stored)) = links.next() else {
         return Ok(Vec::new());
     };
     // Two pieces of memory for all: new memory costs more than what is done with it, and sizes differ by a few bytes.
     let room = chain.iter().map(|(link, _)| link.size).max().unwrap_or(0);
-    let whole = first.open_or_mend(stored, |pieces| first.open_whole(pieces, room, roots));
+    let whole = first.open_or_mend(stored, |pieces| first.open_whole(pieces, room, ring));
     let mut bytes = whole.map_err(|why| (first.seq, why))?;
     let mut next = Vec::with_capacity(if chain.len() > 1 { room } else { 0 });
     for (link, stored) in links {
-        let opened = link.open_or_mend(stored, |piece| link.open_delta(piece, &bytes, &mut next, roots));
+        let opened = link.open_or_mend(stored, |piece| link.open_delta(piece, &bytes, &mut next, ring));
         opened.map_err(|why| (link.seq, why))?;
         std::mem::swap(&mut bytes, &mut next);
     }
@@ -197,13 +203,19 @@ pub(crate) fn unpack_budget() -> Arc<Semaphore> {
 }
 
 impl Service {
-    /// A body as it is to be stored by itself, and the blob that must be committed with it.
-    pub(crate) async fn seal(&self, bytes: &Bytes) -> Result<(Stored, Bytes), Error> {
+    /// A body as it is to be stored by itself, under a KMS key if one is named, and the blob that must be committed with it.
+    pub(crate) async fn seal(
+        &self,
+        bytes: &Bytes,
+        kms: Option<Arc<KmsKey>>,
+    ) -> Result<(Stored, Bytes), Error> {
+        let sealing = Sealing {
+            ring: self.ring().await?,
+            kms: kms.map(|key| key.id.clone()),
+        };
         let (service, plain) = (self.clone(), bytes.clone());
-        beside(bytes.len(), move || {
-            seal_whole(&plain, &service.keys(), &*service.world)
-        })
-        .await
+        let sealed = beside(bytes.len(), move || seal_whole(&plain, &sealing, &*service.world));
+        Ok(sealed.await??)
     }
 
     /// All bytes of a body: of the version of this number, or of the refused write.
@@ -284,9 +296,9 @@ impl Service {
 
     async fn open(&self, address: &Address, chain: Vec<(Link, Bytes)>) -> Result<Bytes, Error> {
         let size = chain.iter().map(|(link, _)| link.size).max().unwrap_or_default();
-        let keys = self.keys();
-        let opened = beside(size, move || open_chain(&chain, &keys)).await?;
-        let opened = opened.map_err(|(seq, why)| damaged(address, seq, why));
+        let ring = self.ring().await?;
+        let opened = beside(size, move || open_chain(&chain, &ring)).await?;
+        let opened = opened.map_err(|(seq, why)| unopened(address, seq, why));
         opened.map(Bytes::from)
     }
 
@@ -363,6 +375,14 @@ impl Link {
 
 fn in_memory(size: u64) -> Result<usize, Error> {
     usize::try_from(size).map_err(|_| Error::TooLarge)
+}
+
+/// Why a body could not be opened.
+fn unopened(address: &Address, seq: u64, why: OpenError) -> Error {
+    match why {
+        OpenError::Kms(why) => Error::Kms(why),
+        OpenError::NoRootKey(_) | OpenError::Damaged(_) => damaged(address, seq, why),
+    }
 }
 
 pub(crate) fn damaged(address: &Address, seq: u64, why: impl ToString) -> Error {

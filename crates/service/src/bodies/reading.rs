@@ -7,7 +7,7 @@ use tidelock_core::{Address, Body, limits::PIECE_BYTES};
 use tidelock_engine::EngineError;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{GONE, LOOKS, Link, beside, damaged, open_piece};
+use super::{GONE, LOOKS, Link, beside, damaged, open_piece, unopened};
 use crate::{Error, Service, keys::BodyKey};
 
 /// A range of a body on its way to a reader. What stands alone is opened piece by piece; of what rests on another version
@@ -42,6 +42,10 @@ impl Reading {
     /// # Errors
     /// As [`Service::read_all`].
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        if self.body.size == 0 {
+            // There is no piece to open, and who may not read it is told so all the same.
+            self.service.check_readable(&self.body).await?;
+        }
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -123,9 +127,9 @@ impl Reading {
         };
         let link = Link::of(&self.address, self.seq, &self.body)?;
         let size = link.size.saturating_sub(number * PIECE_BYTES).min(PIECE_BYTES);
-        let keys = service.keys();
+        let ring = service.ring().await?;
         let opened = beside(size, move || {
-            let key = BodyKey::open(&keys, link.stored.blob, &link.stored.key)?;
+            let key = BodyKey::open(&ring, link.stored.blob, &link.stored.key)?;
             let mut bytes = vec![0; size];
             let count = link.stored.pieces.len() as u32;
             open_piece(&key, number as u32, count, sealed.to_vec(), &mut bytes)?;
@@ -134,6 +138,6 @@ impl Reading {
         opened
             .await?
             .map(Some)
-            .map_err(|why| damaged(&self.address, self.seq, why))
+            .map_err(|why| unopened(&self.address, self.seq, why))
     }
 }

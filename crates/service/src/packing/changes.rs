@@ -118,6 +118,8 @@ impl Service {
                     tracing::error!(%error, "a version cannot be read, and is not compared");
                     None
                 }
+                // The state before it is often under a key that has been given up: it would wait for that one for ever.
+                Err(Error::Kms(_)) => None,
                 Err(Error::NoSuchVersion { .. }) => continue,
                 Err(error) => return Err(error),
             };

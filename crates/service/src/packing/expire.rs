@@ -2,7 +2,7 @@
 
 use tidelock_core::{Address, Record, Time, Version, decide::Expire, limits::SCAN_PAGE_ROWS_MIN};
 
-use crate::{Error, Rule, Service, rows, turn::TURNS};
+use crate::{Error, Happening, Rule, Service, rows, turn::TURNS};
 
 /// Versions that one batch drops.
 const TOGETHER: usize = 256;
@@ -13,6 +13,8 @@ struct Age {
     is_state: bool,
     written: Time,
     hidden: Option<Time>,
+    /// Whether Object Lock keeps it.
+    protected: bool,
     /// What it takes in the engine.
     bytes: u64,
 }
@@ -37,6 +39,11 @@ impl Service {
             if dry_run || due.is_empty() {
                 if !dry_run && count > 0 {
                     tracing::info!(%address, versions = count, bytes, "retention has dropped old versions");
+                    self.witness.saw(Happening {
+                        what: "VersionsDropped",
+                        address: address.clone(),
+                        note: format!("retention has dropped {count} old versions, {bytes} bytes"),
+                    });
                 }
                 return Ok((count, bytes));
             }
@@ -67,7 +74,8 @@ impl Service {
     }
 
     /// The older states that a rule lets go, the oldest first. What a state rests on is newer than it, so none that stays loses
-    /// its base: where one stays so do all that are newer, and none goes that is newer than the current one.
+    /// its base: where one stays, because of the rule or of Object Lock, so do all that are newer, and none goes that is newer
+    /// than the current one.
     async fn due(&self, address: &Address, record: &Record, rule: &Rule) -> Result<Vec<Age>, Error> {
         if !self.may_be_due(address, record, rule).await? {
             return Ok(Vec::new());
@@ -84,7 +92,7 @@ impl Service {
             }
             newer -= 1;
             let replaced_for = now.since(replaced.unwrap_or(now));
-            if age.seq >= current || !rule.lets_go(newer, replaced_for) {
+            if age.protected || age.seq >= current || !rule.lets_go(newer, replaced_for) {
                 break;
             }
             due.push(age);
@@ -108,12 +116,13 @@ impl Service {
 
     /// All versions of an address, the oldest first.
     async fn ages(&self, address: &Address, record: &Record) -> Result<Vec<Age>, Error> {
-        let mut ages: Vec<_> = record.head.iter().map(Age::of).collect();
+        let now = self.now();
+        let mut ages: Vec<_> = record.head.iter().map(|head| Age::of(head, now)).collect();
         let mut range = rows::versions(address, u64::MAX);
         loop {
             let page = self.engine.scan(range.clone(), SCAN_PAGE_ROWS_MIN).await?;
             for (row, entry) in &page {
-                ages.push(Age::of(&rows::decode(row, &entry.value)?));
+                ages.push(Age::of(&rows::decode(row, &entry.value)?, now));
             }
             match page.last() {
                 Some((last, _)) if page.len() == SCAN_PAGE_ROWS_MIN => {
@@ -130,12 +139,13 @@ impl Service {
 }
 
 impl Age {
-    fn of(version: &Version) -> Age {
+    fn of(version: &Version, now: Time) -> Age {
         Age {
             seq: version.seq,
             is_state: version.is_state(),
             written: version.written,
             hidden: version.hidden,
+            protected: version.is_protected(now, false),
             bytes: version.body.as_ref().map_or(0, |body| body.stored.bytes()),
         }
     }

@@ -9,6 +9,8 @@ mod changes;
 mod expire;
 mod window;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use md5::{Digest, Md5};
 use tidelock_core::{
@@ -26,7 +28,7 @@ use tokio::{
 
 use crate::{
     Error, Service,
-    bodies::{beside, check_delta, seal_delta},
+    bodies::{Sealing, beside, check_delta, seal_delta},
     rows,
 };
 pub(crate) use changes::Changed;
@@ -34,13 +36,23 @@ use window::Step;
 
 /// Wakes the packer.
 #[derive(Default)]
-pub(crate) struct Packing(Notify);
+pub(crate) struct Packing {
+    wake: Notify,
+    /// Whether all addresses are to be looked through.
+    everywhere: AtomicBool,
+}
 
 impl Packing {
+    /// There may be work anywhere that could not be done before: a KMS key can be used again.
+    pub(crate) fn look_everywhere(&self) {
+        self.everywhere.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
     /// There is work, if this version is a plain state.
     pub(crate) fn wake(&self, version: &Version) {
         if version.place.is_some() {
-            self.0.notify_one();
+            self.wake.notify_one();
         }
     }
 }
@@ -138,9 +150,12 @@ impl Service {
             // A stop loses nothing: what is not committed is done again.
             let work = async {
                 self.pack_marked().await;
+                if self.packing.everywhere.swap(false, Ordering::Relaxed) {
+                    self.go_through(Work::PackAndExpire).await;
+                }
                 tokio::select! {
                     // Whoever has written has more to do, and the memory for it should not be the packer's just now.
-                    () = self.packing.0.notified() => sleep(Duration::from_millis(PACK_PAUSE_MS)).await,
+                    () = self.packing.wake.notified() => sleep(Duration::from_millis(PACK_PAUSE_MS)).await,
                     _ = sweep.tick() => self.expire_all().await,
                 }
             };
@@ -158,15 +173,18 @@ impl Service {
     }
 
     async fn expire_all(&self) {
-        if self.settings.retention.is_empty() {
-            return;
+        if !self.settings.retention.is_empty() {
+            self.go_through(Work::Expire).await;
         }
+    }
+
+    async fn go_through(&self, work: Work) {
         let mut after = None;
         loop {
-            match self.collect_page("", after.as_ref(), Work::Expire).await {
+            match self.collect_page("", after.as_ref(), work).await {
                 Ok(page) => after = page.next,
                 Err(error) => {
-                    tracing::warn!(%error, "old versions could not be dropped; the next sweep tries again");
+                    tracing::warn!(%error, "old versions could not be gone through; the next sweep tries again");
                     return;
                 }
             }
@@ -225,6 +243,10 @@ impl Service {
                 Err(error @ Error::Damaged { .. }) => {
                     tracing::error!(%error, "a version cannot be read, and is left as it is");
                 }
+                // That is meant so, and no damage; when the key can be used again, all are looked through.
+                Err(Error::Kms(error)) => {
+                    tracing::debug!(%address, version = step.seq, %error, "a version is left as it is");
+                }
                 Err(error) => return Err(error),
             }
             if anew.is_full() {
@@ -266,6 +288,10 @@ impl Service {
         let (Some(body), Some(base_body)) = (&mut version.body, &base.body) else {
             return Ok(());
         };
+        let sealing = Sealing {
+            ring: self.ring().await?,
+            kms: body.stored.key.kms.clone(),
+        };
         let bytes = self.known_or_read(address, step.seq, body, known).await?;
         let base_bytes = self.known_or_read(address, step.base, base_body, known).await?;
         *known = Some((step.base, base_bytes.clone()));
@@ -275,9 +301,9 @@ impl Service {
             if hex::encode(Md5::digest(&bytes)) != md5 {
                 return None;
             }
-            let keys = service.keys();
-            let (stored, blob) = seal_delta(&bytes, (step.base, &base_bytes), &keys, &*service.world);
-            let reads_back = check_delta(&stored, &blob, &base_bytes, &bytes, &keys);
+            let (stored, blob) =
+                seal_delta(&bytes, (step.base, &base_bytes), &sealing, &*service.world).ok()?;
+            let reads_back = check_delta(&stored, &blob, &base_bytes, &bytes, &sealing.ring);
             reads_back.then_some((stored, blob))
         });
         let Some((stored, blob)) = packed.await? else {

@@ -21,6 +21,8 @@ struct State {
     place: u64,
     /// What it rests on.
     base: Option<u64>,
+    /// The KMS key that it is under.
+    kms: Option<String>,
     /// The current version is never stored anew: it is read most, and it is next to become an older one.
     is_head: bool,
 }
@@ -45,15 +47,18 @@ impl Window {
                 seq: version.seq,
                 place,
                 base: body.stored.base,
+                kms: body.stored.key.kms.clone(),
                 is_head,
             });
         }
     }
 
-    /// What a version rests on when it is stored as it is to be, if that is known.
+    /// What a version rests on when it is stored as it is to be, if that is known: nothing under another KMS key, without
+    /// which it could not be read then.
     fn base(&self, state: &State) -> Option<u64> {
         let base = chain::base(state.place, self.newest)?;
-        self.by_place.get(&base).map(|at| self.states[*at].seq)
+        let base = self.by_place.get(&base).map(|at| &self.states[*at])?;
+        (base.kms == state.kms).then_some(base.seq)
     }
 
     fn is_settled(&self, state: &State) -> bool {
