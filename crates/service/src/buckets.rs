@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 use tidelock_core::{
     Time, Versioning,
     address::check_bucket,
+    iam::DEFAULT_ACCOUNT,
+    lifecycle::Lifecycle,
     limits::{BUCKETS_MAX, SCAN_PAGE_ROWS},
+    object_lock::ObjectLock,
 };
 use tidelock_engine::{Batch, Expect, Revision};
 
 use crate::{
-    Error, Service,
+    DefaultKey, Error, Logging, Service,
     rows::{self, ObjectRow},
     to_the_end,
     turn::TURNS,
@@ -20,35 +23,74 @@ use crate::{
 /// A bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
-    /// Its name.
+    /// Its name, which no other account's bucket has.
     pub name: String,
+    /// The account that it belongs to.
+    #[serde(default = "default_account")]
+    pub owner: String,
     /// When it was made.
     pub created: Time,
     /// Its versioning.
     pub versioning: Versioning,
+    /// Its Object Lock, once it has it. Such a bucket stays versioned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_lock: Option<ObjectLock>,
+    /// When its objects end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+    /// Where its access log goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging: Option<Logging>,
     /// Texts that a door keeps with the bucket, by the door's own names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub documents: BTreeMap<String, String>,
+    /// The KMS key of bodies whose writers name none, when the bucket has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_key: Option<DefaultKey>,
     /// Set while the bucket is looked through before its deletion: from then on it takes no writes, so that nothing
     /// can slip in between the look and the deletion.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     closing: bool,
 }
 
+/// Buckets of before there were accounts.
+fn default_account() -> String {
+    DEFAULT_ACCOUNT.to_owned()
+}
+
 impl Service {
-    /// Makes a bucket.
+    /// Makes a bucket that belongs to the account `owner`.
     ///
     /// # Errors
     /// [`Error::BucketExists`]; [`Error::NoSuchBucket`] for a name that S3 would not take.
-    pub async fn create_bucket(&self, name: &str) -> Result<Bucket, Error> {
+    pub async fn create_bucket(&self, name: &str, owner: &str) -> Result<Bucket, Error> {
+        self.create_bucket_with(name, owner, |_| {}).await
+    }
+
+    /// The same, with something of its configuration from the beginning.
+    ///
+    /// # Errors
+    /// As [`Service::create_bucket`].
+    pub async fn create_bucket_with(
+        &self,
+        name: &str,
+        owner: &str,
+        configure: impl FnOnce(&mut Bucket) + Send,
+    ) -> Result<Bucket, Error> {
         check_bucket(name).map_err(|_| Error::NoSuchBucket(name.to_owned()))?;
-        let bucket = Bucket {
+        let mut bucket = Bucket {
             name: name.to_owned(),
+            owner: owner.to_owned(),
             created: self.now(),
             versioning: Versioning::Unversioned,
+            object_lock: None,
+            lifecycle: None,
+            logging: None,
             documents: BTreeMap::new(),
+            default_key: None,
             closing: false,
         };
+        configure(&mut bucket);
         let row = rows::bucket(name);
         let batch = Batch {
             checks: vec![(row.clone(), Expect::Absent)],
@@ -112,9 +154,51 @@ impl Service {
         name: &str,
         change: impl Fn(&mut Bucket) + Send,
     ) -> Result<Bucket, Error> {
+        let change = move |bucket: &mut Bucket| {
+            change(bucket);
+            Ok(())
+        };
+        self.change_bucket_if(name, change).await
+    }
+
+    /// Sets a bucket's versioning.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`]; [`Error::StaysVersioned`] for a bucket with Object Lock.
+    pub async fn set_versioning(&self, name: &str, versioning: Versioning) -> Result<Bucket, Error> {
+        let change = |bucket: &mut Bucket| {
+            if bucket.object_lock.is_some() && versioning != Versioning::Enabled {
+                return Err(Error::StaysVersioned(name.to_owned()));
+            }
+            bucket.versioning = versioning;
+            Ok(())
+        };
+        self.change_bucket_if(name, change).await
+    }
+
+    /// Gives a bucket Object Lock, or another default retention.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`]; [`Error::NotVersioned`].
+    pub async fn set_object_lock(&self, name: &str, lock: ObjectLock) -> Result<Bucket, Error> {
+        let change = |bucket: &mut Bucket| {
+            if bucket.versioning != Versioning::Enabled {
+                return Err(Error::NotVersioned(name.to_owned()));
+            }
+            bucket.object_lock = Some(lock);
+            Ok(())
+        };
+        self.change_bucket_if(name, change).await
+    }
+
+    async fn change_bucket_if(
+        &self,
+        name: &str,
+        change: impl Fn(&mut Bucket) -> Result<(), Error> + Send,
+    ) -> Result<Bucket, Error> {
         for _ in TURNS {
             let (mut bucket, revision) = self.open_bucket(name).await?;
-            change(&mut bucket);
+            change(&mut bucket)?;
             if self.put_bucket(&bucket, revision).await? {
                 return Ok(bucket);
             }

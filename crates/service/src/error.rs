@@ -3,6 +3,7 @@
 use tidelock_core::{
     Address, Version,
     decide::{Refused, Why},
+    kms::KmsError,
 };
 use tidelock_engine::EngineError;
 
@@ -18,6 +19,12 @@ pub enum Error {
     /// The bucket still holds objects, versions or locks.
     #[error("the bucket {0} is not empty")]
     BucketNotEmpty(String),
+    /// A bucket with Object Lock stays versioned.
+    #[error("the bucket {0} has Object Lock, so it stays versioned")]
+    StaysVersioned(String),
+    /// Only a versioned bucket can have Object Lock.
+    #[error("versioning is not enabled on the bucket {0}, so it cannot have Object Lock")]
+    NotVersioned(String),
     /// There is no object at the address; where a delete marker says so, here it is.
     #[error("{address} does not exist")]
     NoSuchKey {
@@ -53,6 +60,9 @@ pub enum Error {
         /// The number under which the body is kept, if there was one.
         kept: Option<u64>,
     },
+    /// Object Lock keeps the version from being deleted, or its retention from becoming shorter.
+    #[error("a version of {0} is protected by Object Lock")]
+    Protected(Address),
     /// There is no such upload, or it was completed or aborted.
     #[error("the upload {0} does not exist")]
     NoSuchUpload(String),
@@ -98,12 +108,21 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The KMS key that this needs cannot be used so, or does not exist.
+    #[error("{}: {_0}", _0.code())]
+    Kms(KmsError),
     /// Others kept changing the same record; nothing was done, and trying again is right.
     #[error("too many changes at once on {0}")]
     Busy(String),
     /// The engine could not answer.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl From<KmsError> for Error {
+    fn from(why: KmsError) -> Error {
+        Error::Kms(why)
+    }
 }
 
 impl Error {
@@ -120,6 +139,7 @@ impl Error {
                 address: address.clone(),
                 marker: None,
             },
+            Refused::Protected => Error::Protected(address.clone()),
             Refused::State { why, kept } => Error::State {
                 address: address.clone(),
                 why: Box::new(why),

@@ -4,6 +4,8 @@
 //! what comes back under the condition that nothing has changed since, and on a conflict take another turn.
 //! Nothing is decided here, and nothing that waits is anywhere else.
 
+mod access;
+mod access_log;
 mod backup;
 mod blame;
 mod bodies;
@@ -11,13 +13,17 @@ mod buckets;
 mod error;
 mod find;
 mod history;
+mod iam;
 mod import;
 mod keys;
+mod kms;
+mod lifecycle;
 mod listing;
 mod locks;
 mod looks;
 mod multipart;
 mod objects;
+mod oidc;
 mod operator;
 mod packing;
 mod pins;
@@ -28,13 +34,16 @@ mod retention;
 mod rotation;
 mod rows;
 mod runs;
+mod sessions;
 mod settings;
 mod sightings;
 mod status;
 mod tables;
 mod turn;
+mod vault;
 mod verify;
 mod waiting;
+mod witness;
 
 use std::{
     future::Future,
@@ -44,8 +53,10 @@ use std::{
 use tidelock_core::Time;
 use tidelock_engine::Engine;
 pub use tidelock_engine::EngineError;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
+pub use access::{Credential, CredentialError, Found as CredentialFound, SessionFacts};
+pub use access_log::Logging;
 pub use backup::Backup;
 pub use blame::{Blame, Touch};
 pub use bodies::Reading;
@@ -53,12 +64,15 @@ pub use buckets::Bucket;
 pub use error::Error;
 pub use find::{FindPage, Found, Sought, StateEntry, StatesPage, Unread};
 pub use history::{Entry, EntryLock, Form, HistoryPage};
+pub use iam::{DirectoryError, NewAccessKey, RoleRights};
 pub use import::{Foreign, ImportError};
 pub use keys::{RootKey, RootKeys};
+pub use kms::{DefaultKey, Kms, KmsKeyWanted};
 pub use listing::{ListQuery, Listed, Page, VersionListed, VersionPage, VersionQuery};
 pub use locks::{LockRequest, Locking};
 pub use multipart::{NewPart, Part, Seal, Upload, UploadPage};
 pub use objects::NewBody;
+pub use oidc::{Issuer, KeyLocation, KeyReading, KeySet, KeySetError, KeySource, OidcError, WebIdentity};
 pub use operator::OperatorError;
 pub use packing::{Collected, Packed};
 pub use refusal::{RefusedWrite, described};
@@ -66,11 +80,14 @@ pub use restore::By;
 pub use retention::{Retention, RetentionError, Rule};
 pub use rotation::{KeyError, KeyRole, KeyStatus, KeyStore, KeysStatus, RotationError, RotationStatus};
 pub use runs::{Leases, Run, RunError};
+pub use sessions::{Actor, Issued, NewSession, Web};
 pub use settings::{Plans, Settings, Stale};
 pub use status::{AllowedStatus, FencedStatus, LockStatus, ReleaseStatus, StateStatus, Status, WaiterStatus};
-pub use tables::{ItemChange, ItemError, ItemRow, ScanOrder, Table};
+pub use tables::{ItemChange, ItemError, ItemRow, Past, ScanOrder, Table};
+pub use vault::{Vault, VaultError};
 pub use verify::{Checksums, DamagedBody, VerifyPage};
 pub use waiting::Grant;
+pub use witness::{Happening, Witness};
 
 /// The clock and the dice, passed in so that tests can hold them.
 pub trait World: Send + Sync {
@@ -97,6 +114,14 @@ pub struct Service {
     rotation: Arc<rotation::Rotation>,
     unpacking: Arc<Semaphore>,
     packing: Arc<packing::Packing>,
+    witness: Arc<dyn Witness>,
+    followed: Arc<lifecycle::Followed>,
+    access_logs: Arc<access_log::AccessLogs>,
+    vault: Arc<OnceCell<Vault>>,
+    iam: Arc<iam::Iam>,
+    kms: Arc<kms::Store>,
+    oidc: Arc<oidc::Oidc>,
+    sessions: Arc<sessions::Sessions>,
 }
 
 impl Service {
@@ -118,7 +143,22 @@ impl Service {
             rotation: Arc::default(),
             unpacking: bodies::unpack_budget(),
             packing: Arc::default(),
+            witness: Arc::new(witness::Nobody),
+            followed: Arc::default(),
+            access_logs: Arc::default(),
+            oidc: Arc::default(),
+            sessions: Arc::default(),
+            vault: Arc::default(),
+            iam: Arc::default(),
+            kms: Arc::default(),
         }
+    }
+
+    /// The same, which tells `witness` what it does by itself.
+    #[must_use]
+    pub fn with_witness(mut self, witness: Arc<dyn Witness>) -> Service {
+        self.witness = witness;
+        self
     }
 
     /// The same, with other settings.
@@ -135,13 +175,16 @@ impl Service {
         self
     }
 
-    /// Finishes what a crash may have left half done: the deletion of a bucket or of a table.
+    /// Reads the directory, and finishes what a crash may have left half done: the deletion of a bucket or of a table.
+    /// Finishes what a crash may have left half done (the deletion of a bucket or of a table), and what has become due meanwhile.
     ///
     /// # Errors
     /// When the engine fails.
     pub async fn recover(&self) -> Result<(), Error> {
+        self.load_directory().await?;
         self.recover_buckets().await?;
-        self.recover_tables().await
+        self.recover_tables().await?;
+        self.sweep_kms().await
     }
 
     /// The root keys.

@@ -84,16 +84,19 @@ impl Service {
     /// Begins an upload.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::LockFile`].
+    /// [`Error::NoSuchBucket`], [`Error::LockFile`]; [`Error::Kms`] when the key that it is to be under cannot be used.
     pub async fn create_upload(
         &self,
         address: &Address,
-        content: Content,
+        mut content: Content,
         caller: &Caller,
     ) -> Result<Upload, Error> {
         if address.locked_by_file().is_some() {
             return Err(Error::LockFile(address.clone()));
         }
+        // From here on the upload says itself under which key its parts and its body are.
+        self.seal_under(&self.bucket(address.bucket()).await?, &mut content)
+            .await?;
         let begun = self.now();
         // The time in front makes the IDs of one key sort by age, as S3 lists them.
         let id = format!("{:016x}{}", begun.0, hex::encode(self.random()));
@@ -148,7 +151,8 @@ impl Service {
         if bytes.len() as u64 > OBJECT_BYTES_MAX {
             return Err(Error::TooLarge);
         }
-        let (stored, sealed) = self.seal(&bytes).await?;
+        let kms = self.upload_key(&self.upload(address, upload).await?).await?;
+        let (stored, sealed) = self.seal(&bytes, kms).await?;
         let part = Part {
             number,
             size: bytes.len() as u64,
@@ -307,11 +311,12 @@ impl Service {
         let all = self.all_parts(&open.id).await?;
         let parts = choose(&all, named)?;
         let bytes = self.assemble(address, &parts).await?;
-        let mut content = open.content;
+        let mut content = open.content.clone();
         content
             .headers
             .extend(seal(&bytes, &parts).map_err(Error::BadDigest)?);
-        let (stored, sealed) = self.seal(&bytes).await?;
+        let kms = self.upload_key(&open).await?;
+        let (stored, sealed) = self.seal(&bytes, kms).await?;
         let body = Body {
             stored,
             size: bytes.len() as u64,

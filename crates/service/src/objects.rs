@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tidelock_core::{
     Address, Body, Caller, Content, StateHeader, Version, VersionId, Versioning,
-    decide::{Claim, Delete, DeleteVersion, Deleted, Precondition, Refused, SetTags, Write},
+    decide::{Change, ChangeHead, Claim, Delete, DeleteVersion, Deleted, Precondition, Refused, Write},
     limits::OBJECT_BYTES_MAX,
+    object_lock::Protection,
 };
 use tidelock_engine::{Batch, Expect};
 
 use crate::{
-    Error, Service,
+    Bucket, Error, Service,
     bodies::beside,
     rows,
     turn::{TURNS, Turn},
@@ -48,20 +49,24 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::State`], [`Error::TooLarge`], [`Error::LockFile`];
-    /// [`Error::NoSuchKey`] for `If-Match` on what does not exist.
+    /// [`Error::NoSuchKey`] for `If-Match` on what does not exist; [`Error::Kms`] when the key that it is to be under cannot be used.
     pub async fn put(&self, address: &Address, new: NewBody, caller: &Caller) -> Result<Version, Error> {
         if new.bytes.len() as u64 > OBJECT_BYTES_MAX {
             return Err(Error::TooLarge);
         }
         let md5 = hex::encode(new.md5);
-        let (stored, sealed) = self.seal(&new.bytes).await?;
+        let mut content = new.content;
+        let kms = self
+            .seal_under(&self.bucket(address.bucket()).await?, &mut content)
+            .await?;
+        let (stored, sealed) = self.seal(&new.bytes, kms).await?;
         let body = Body {
             stored,
             size: new.bytes.len() as u64,
             etag: md5.clone(),
             md5,
             state: state_header(&new.bytes).await?,
-            content: new.content,
+            content,
             part_sizes: Vec::new(),
             upload: None,
         };
@@ -100,7 +105,9 @@ impl Service {
         };
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
-            command.versioning = self.guard_bucket(&mut turn).await?;
+            let bucket = self.guard_bucket(&mut turn).await?;
+            command.versioning = bucket.versioning;
+            self.retain_by_default(&bucket, &mut command.body.content.protection);
             command.older_null = self.older_null(&mut turn, command.versioning).await?;
             let written = match turn.decide(&command, self) {
                 Ok(written) => written,
@@ -142,12 +149,20 @@ impl Service {
         Err(Error::Busy(address.to_string()))
     }
 
+    /// Gives a new version the retention that its bucket gives to all that say nothing else.
+    pub(crate) fn retain_by_default(&self, bucket: &Bucket, protection: &mut Protection) {
+        let default = bucket.object_lock.and_then(|lock| lock.default);
+        if protection.retention.is_none() {
+            protection.retention = default.map(|default| default.from(self.now()));
+        }
+    }
+
     /// Makes sure that the turn only succeeds while the bucket is there, as it is now.
-    pub(crate) async fn guard_bucket(&self, turn: &mut Turn) -> Result<Versioning, Error> {
+    pub(crate) async fn guard_bucket(&self, turn: &mut Turn) -> Result<Bucket, Error> {
         let name = turn.address.bucket();
         let (bucket, revision) = self.open_bucket(name).await?;
         turn.batch.checks.push((rows::bucket(name), Expect::At(revision)));
-        Ok(bucket.versioning)
+        Ok(bucket)
     }
 
     /// The older `null` version, where it would have to give way.
@@ -208,7 +223,7 @@ impl Service {
         let random = half(self.random());
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
-            let versioning = self.guard_bucket(&mut turn).await?;
+            let versioning = self.guard_bucket(&mut turn).await?.versioning;
             let older_null = self.older_null(&mut turn, versioning).await?;
             let command = Delete {
                 random,
@@ -232,16 +247,39 @@ impl Service {
     /// Removes one version for good. Succeeds, with nothing in the answer, when there is none of that ID.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::State`], [`Error::LockFile`].
+    /// [`Error::NoSuchBucket`], [`Error::State`], [`Error::LockFile`], [`Error::Protected`].
     pub async fn delete_version(
         &self,
         address: &Address,
         id: &VersionId,
         caller: &Caller,
     ) -> Result<Deleted, Error> {
+        self.remove_version(address, id, caller, false).await
+    }
+
+    /// The same, also before the end of a governance retention: the caller has the right, and has said that it means to.
+    ///
+    /// # Errors
+    /// As [`Service::delete_version`]; [`Error::Protected`] by compliance or a legal hold.
+    pub async fn delete_governed_version(
+        &self,
+        address: &Address,
+        id: &VersionId,
+        caller: &Caller,
+    ) -> Result<Deleted, Error> {
+        self.remove_version(address, id, caller, true).await
+    }
+
+    async fn remove_version(
+        &self,
+        address: &Address,
+        id: &VersionId,
+        caller: &Caller,
+        bypass: bool,
+    ) -> Result<Deleted, Error> {
         for _ in TURNS {
             let mut turn = self.turn(address).await?;
-            let versioning = self.guard_bucket(&mut turn).await?;
+            let versioning = self.guard_bucket(&mut turn).await?.versioning;
             let (mut older, mut next) = (None, None);
             if turn.record.head.as_ref().is_some_and(|head| head.id == *id) {
                 next = self.next_older(&mut turn, versioning).await?;
@@ -258,6 +296,7 @@ impl Service {
                 id: id.clone(),
                 caller: caller.clone(),
                 next,
+                bypass,
             };
             let deleted = turn
                 .decide(&command, self)
@@ -301,11 +340,25 @@ impl Service {
         version: Option<&VersionId>,
         tags: BTreeMap<String, String>,
     ) -> Result<Version, Error> {
+        self.change_version(address, version, &Change::Tags(tags)).await
+    }
+
+    /// Changes what may change of a version, which is the current one where none is named.
+    ///
+    /// # Errors
+    /// As [`Service::find`]; [`Error::Protected`] for a retention that may not become shorter.
+    pub async fn change_version(
+        &self,
+        address: &Address,
+        version: Option<&VersionId>,
+        change: &Change,
+    ) -> Result<Version, Error> {
+        let refused = |refused| Error::refused(refused, address);
         for _ in TURNS {
             let mut found = self.find(address, version).await?;
             let mut turn = self.turn(address).await?;
             if turn.is_head(found.seq) {
-                turn.decide(&SetTags { tags: tags.clone() }, self);
+                turn.decide(&ChangeHead(change.clone()), self).map_err(refused)?;
             } else {
                 // What was current may be gone, or history alone, though its ID is still about.
                 let older = turn.older(self, found.seq).await?;
@@ -315,7 +368,7 @@ impl Service {
                 found = older;
             }
             if let Some(body) = &mut found.body {
-                body.content.tags.clone_from(&tags);
+                change.make(&mut body.content, self.now()).map_err(refused)?;
             }
             if !turn.is_head(found.seq) {
                 let row = rows::version(address, found.seq);

@@ -266,7 +266,7 @@ fn freeze_info(address: &Address, id: &LockId, who: &str, reason: &str, now: Tim
 }
 
 /// A version 4 UUID (RFC 9562), as Terraform's lock IDs are.
-fn uuid(mut random: [u8; 16]) -> String {
+pub(crate) fn uuid(mut random: [u8; 16]) -> String {
     random[6] = (random[6] & 0x0f) | 0x40;
     random[8] = (random[8] & 0x3f) | 0x80;
     let hex = hex::encode(random);

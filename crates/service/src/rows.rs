@@ -2,8 +2,11 @@
 //!
 //! `b|BUCKET` bucket · `o|BUCKET|KEY` record or lock file · `v|BUCKET|KEY|!SEQ` older version, newest first ·
 //! `l|BUCKET|KEY` there is a lock · `q|BUCKET|KEY|ID` refused state write · `u|BUCKET|KEY|UPLOAD` upload ·
-//! `p|UPLOAD|NUMBER` part · `t|TABLE` table · `i|TABLE-ID|ROW` item · `r|ID` run · `w|BUCKET|KEY` there is a version to
-//! pack · `c|BUCKET|KEY|!SEQ` what a version changed · `k|check` root key.
+//! `p|UPLOAD|NUMBER` part · `t|TABLE` table · `i|TABLE-ID|ROW` item ·
+//! `h|TABLE-ID|ROW|TIME|REVISION` what an item was before a change · `r|ID` run · `w|BUCKET|KEY` there is a version to
+//! pack · `c|BUCKET|KEY|!SEQ` what a version changed · `k|check` root key · `k|vault` the vault's key ·
+//! `a|ACCOUNT|KIND|NAME` directory (`iam::rows`).
+//! `m|KEY-ID` KMS key.
 //! The bar is a NUL, which no bucket, key, upload or table may contain, so keys sort as their names do.
 
 use std::ops::Range;
@@ -182,6 +185,28 @@ pub(crate) fn item(table_id: &str, key: &[u8]) -> Vec<u8> {
     row(b'i', &[table_id.as_bytes(), key])
 }
 
+/// What the item with this key was before the change at `time`; the first of a moment has the lowest revision. The key's
+/// length comes first, so that all rows of one key stand together.
+pub(crate) fn past_item(table_id: &str, key: &[u8], time: Time, revision: u64) -> Vec<u8> {
+    let length = u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let key = [&length, key].concat();
+    let time = time.0.max(0).to_be_bytes();
+    row(b'h', &[table_id.as_bytes(), &key, &time, &revision.to_be_bytes()])
+}
+
+/// The beginning of what all items of a table were before their changes.
+pub(crate) fn past_items(table_id: &str) -> Vec<u8> {
+    row(b'h', &[table_id.as_bytes(), &[]])
+}
+
+/// Key and time of a row of [`past_item`].
+pub(crate) fn key_and_time<'r>(row: &'r [u8], table_id: &str) -> Option<(&'r [u8], Time)> {
+    let rest = row.strip_prefix(past_items(table_id).as_slice())?;
+    let (key, numbers) = rest.split_at_checked(rest.len().checked_sub(2 * NUMBER_BYTES)?)?;
+    let time = numbers.get(1..NUMBER_BYTES)?.try_into().ok()?;
+    Some((key.get(4..)?, Time(i64::from_be_bytes(time))))
+}
+
 pub(crate) fn run(id: &str) -> Vec<u8> {
     row(b'r', &[id.as_bytes()])
 }
@@ -189,6 +214,16 @@ pub(crate) fn run(id: &str) -> Vec<u8> {
 /// What tells whether the root key is the right one.
 pub(crate) fn key_check() -> Vec<u8> {
     row(b'k', &[b"check"])
+}
+
+/// What small secrets are sealed under.
+pub(crate) fn vault() -> Vec<u8> {
+    row(b'k', &[b"vault"])
+}
+
+/// A key of the KMS.
+pub(crate) fn kms_key(id: &str) -> Vec<u8> {
+    row(b'm', &[id.as_bytes()])
 }
 
 /// The first row that may follow this one.

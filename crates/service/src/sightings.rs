@@ -1,7 +1,7 @@
 //! When holders of locks were last heard of, so that a lock whose holder is gone can be told from one in use.
 //!
 //! Every request of a holder counts, also those that change nothing, so this is kept in memory; whatever writes a
-//! record takes it along.
+//! record takes it along. Sessions of one name count as one: who is heard of with the next one is alive.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,7 @@ impl Sightings {
             let middle = *middle;
             callers.retain(|_, seen| *seen > middle);
         }
-        callers.insert(caller.clone(), now);
+        callers.insert(caller.lasting().into_owned(), now);
     }
 
     /// Takes along when the holders of these locks were heard of, and follows those that a former server granted.
@@ -43,7 +43,7 @@ impl Sightings {
         }
         let mut callers = self.callers();
         for lock in &mut record.locks {
-            match callers.get(&lock.holder) {
+            match callers.get(&*lock.holder.lasting()) {
                 Some(seen) => lock.seen = lock.seen.max(*seen),
                 None => Sightings::add(&mut callers, &lock.holder, lock.seen),
             }
@@ -55,7 +55,7 @@ impl Service {
     /// This caller was heard of.
     pub fn saw(&self, caller: &Caller) {
         let now = self.now();
-        if let Some(seen) = self.sightings.callers().get_mut(caller) {
+        if let Some(seen) = self.sightings.callers().get_mut(&*caller.lasting()) {
             *seen = now;
         }
     }

@@ -1,16 +1,21 @@
 //! Tables and their items, as the DynamoDB door needs them: opaque documents under ordered keys.
 
+mod at_rest;
+mod past;
+
 use std::ops::Range;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tidelock_core::{Address, Time, limits::SCAN_PAGE_ROWS};
-use tidelock_engine::{Batch, Entry, Expect, Revision};
+use tidelock_engine::{Batch, Expect, Revision};
 
 use crate::{Error, Service, rows, to_the_end, turn::TURNS};
 
 /// First byte of a stored item.
 const ITEM: u8 = b'i';
+/// First byte of a stored item that is sealed.
+const SEALED: u8 = b's';
 /// First byte of a lock's view; the rest is the address.
 const LOCK: u8 = b'l';
 
@@ -28,6 +33,24 @@ pub struct Table {
     /// Set while its items are removed before its deletion.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closing: bool,
+    /// Set while it is filled with what another table once had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restoring: bool,
+    /// Whether its items are sealed at rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sealed: bool,
+    /// Since when and how long its past is kept, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Past>,
+}
+
+/// What is kept of a table's past: every moment since `since`, and of the last `days` days, can be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// Since when it is kept.
+    pub since: Time,
+    /// For how many days.
+    pub days: u32,
 }
 
 /// What is stored under an item's key.
@@ -75,19 +98,26 @@ pub enum ScanOrder {
 }
 
 impl Service {
-    /// Makes a table.
+    /// Makes a table; `sealed` if its items are to be sealed at rest.
     ///
     /// # Errors
     /// [`Error::TableExists`].
-    pub async fn create_table(&self, name: &str, document: String) -> Result<Table, Error> {
+    pub async fn create_table(&self, name: &str, document: String, sealed: bool) -> Result<Table, Error> {
         let table = Table {
             name: name.to_owned(),
             id: hex::encode(self.random()),
             created: self.now(),
             document,
             closing: false,
+            restoring: false,
+            sealed,
+            past: None,
         };
-        let row = rows::table(name);
+        self.enter_table(table).await
+    }
+
+    async fn enter_table(&self, table: Table) -> Result<Table, Error> {
+        let row = rows::table(&table.name);
         let batch = Batch {
             checks: vec![(row.clone(), Expect::Absent)],
             puts: vec![(row, rows::encode(&table))],
@@ -96,7 +126,7 @@ impl Service {
         if self.commit(batch).await? {
             Ok(table)
         } else {
-            Err(Error::TableExists(name.to_owned()))
+            Err(Error::TableExists(table.name))
         }
     }
 
@@ -170,20 +200,8 @@ impl Service {
 
     /// Removes the items of a table that takes no writes any more, and then the table.
     async fn finish_table(&self, table: &Table) -> Result<(), Error> {
-        loop {
-            let page = self
-                .engine
-                .scan(rows::prefixed(rows::item(&table.id, &[])), SCAN_PAGE_ROWS)
-                .await?;
-            if page.is_empty() {
-                break;
-            }
-            let deletes = page.into_iter().map(|(row, _)| row).collect();
-            self.commit(Batch {
-                deletes,
-                ..Batch::default()
-            })
-            .await?;
+        for rows in [rows::item(&table.id, &[]), rows::past_items(&table.id)] {
+            self.delete_all(rows).await?;
         }
         for _ in TURNS {
             // Somebody else may have finished the same deletion, and a new table may bear the name.
@@ -205,12 +223,31 @@ impl Service {
         Err(Error::Busy(table.name.clone()))
     }
 
-    /// Goes on with deletions that a crash cut short.
+    /// Deletes all rows that start with `prefix`.
+    async fn delete_all(&self, prefix: Vec<u8>) -> Result<(), Error> {
+        loop {
+            let page = self
+                .engine
+                .scan(rows::prefixed(prefix.clone()), SCAN_PAGE_ROWS)
+                .await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            let deletes = page.into_iter().map(|(row, _)| row).collect();
+            self.commit(Batch {
+                deletes,
+                ..Batch::default()
+            })
+            .await?;
+        }
+    }
+
+    /// Goes on with deletions that a crash cut short, and takes away what is half restored.
     pub(crate) async fn recover_tables(&self) -> Result<(), Error> {
         let mut after = String::new();
         loop {
             let page = self.list_tables(&after, SCAN_PAGE_ROWS).await?;
-            for table in page.iter().filter(|table| table.closing) {
+            for table in page.iter().filter(|table| table.closing || table.restoring) {
                 self.finish_table(table).await?;
             }
             match page.last().filter(|_| page.len() == SCAN_PAGE_ROWS) {
@@ -226,11 +263,10 @@ impl Service {
     /// When the engine fails.
     pub async fn item(&self, table: &Table, key: &[u8]) -> Result<Option<ItemRow>, Error> {
         let row = rows::item(&table.id, key);
-        self.engine
-            .get(&row)
-            .await?
-            .map(|entry| decode_item(&row, &entry))
-            .transpose()
+        match self.engine.get(&row).await? {
+            Some(entry) => Ok(Some(self.read_item(&row, &entry.value).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Up to `limit` items of a table, keys and rows, in the given order.
@@ -250,9 +286,11 @@ impl Service {
             ScanOrder::Backward => self.engine.scan_back(range, limit).await?,
         };
         let prefix = rows::item(&table.id, &[]).len();
-        page.iter()
-            .map(|(row, entry)| Ok((row[prefix..].to_vec(), decode_item(row, entry)?)))
-            .collect()
+        let mut items = Vec::with_capacity(page.len());
+        for (row, entry) in &page {
+            items.push((row[prefix..].to_vec(), self.read_item(row, &entry.value).await?));
+        }
+        Ok(items)
     }
 
     /// Reads an item, lets the door decide, and writes what it decided, as one step: `decide` runs again when
@@ -273,25 +311,30 @@ impl Service {
                 return Err(Error::NoSuchTable(table.name.clone()).into());
             }
             let entry = self.engine.get(&row).await?;
-            let current = entry.as_ref().map(|entry| decode_item(&row, entry)).transpose()?;
+            let current = match &entry {
+                Some(entry) => Some(self.read_item(&row, &entry.value).await?),
+                None => None,
+            };
             let (change, outcome) = decide(current.as_ref()).map_err(ItemError::Door)?;
+            let before = entry
+                .as_ref()
+                .map_or(Expect::Absent, |entry| Expect::At(entry.revision));
             let mut batch = Batch {
                 checks: vec![
                     (rows::table(&table.name), Expect::At(revision)),
-                    (
-                        row.clone(),
-                        entry.map_or(Expect::Absent, |entry| Expect::At(entry.revision)),
-                    ),
+                    (row.clone(), before),
                 ],
                 ..Batch::default()
             };
             match change {
                 ItemChange::Keep => return Ok(outcome),
-                ItemChange::Put(item) => batch
-                    .puts
-                    .push((row.clone(), [&[ITEM], item.as_ref()].concat().into())),
+                ItemChange::Put(item) => {
+                    let value = self.stored_item(&now, &row, &item).await?;
+                    batch.puts.push((row.clone(), value));
+                }
                 ItemChange::Delete => batch.deletes.push(row.clone()),
             }
+            batch.puts.extend(self.past_of(&now, key, entry).await?);
             if self.commit(batch).await? {
                 return Ok(outcome);
             }
@@ -312,17 +355,4 @@ impl Service {
 /// The stored form of a lock's view.
 pub(crate) fn lock_view(address: &Address) -> Bytes {
     [&[LOCK], address.to_string().as_bytes()].concat().into()
-}
-
-fn decode_item(row: &[u8], entry: &Entry) -> Result<ItemRow, Error> {
-    match entry.value.first() {
-        Some(&ITEM) => Ok(ItemRow::Item(entry.value.slice(1..))),
-        Some(&LOCK) => {
-            let text = std::str::from_utf8(&entry.value[1..]).map_err(|why| Error::corrupt(row, why))?;
-            Address::parse(text)
-                .map(ItemRow::Lock)
-                .map_err(|why| Error::corrupt(row, why))
-        }
-        Some(_) | None => Err(Error::corrupt(row, "neither an item nor a lock")),
-    }
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use common::{FakeWorld, at, body, caller};
-use tidelock_core::{Address, Body};
+use tidelock_core::{Address, Body, iam::DEFAULT_ACCOUNT};
 use tidelock_engine::{Batch, Committed, Engine, MemoryEngine};
 use tidelock_service::{Error, RootKey, Service};
 
@@ -40,7 +40,7 @@ async fn shelf() -> Shelf {
     let engine = Arc::new(MemoryEngine::new());
     let key = RootKey::new(&[1; 32]);
     let service = Service::new(engine.clone(), Arc::new(FakeWorld::default()), key.into());
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     let (address, mut written) = (at("a"), BTreeMap::new());
     for serial in 1..=STATES {
         let version = service

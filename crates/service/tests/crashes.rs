@@ -12,7 +12,7 @@ use common::{
     faulty::{Death, Faulty},
 };
 use proptest::prelude::*;
-use tidelock_core::{Versioning, decide::Precondition};
+use tidelock_core::{Versioning, decide::Precondition, iam::DEFAULT_ACCOUNT};
 use tidelock_engine::MemoryEngine;
 use tidelock_service::{Error, Retention, Rule, Service, Settings};
 
@@ -58,7 +58,7 @@ impl Run {
         let (store, world) = (Arc::new(MemoryEngine::new()), Arc::new(FakeWorld::default()));
         let keep = keep.and_then(NonZero::new);
         let (engine, service) = start(&store, &world, keep, None);
-        service.create_bucket("tfstate").await.unwrap();
+        service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
         Run {
             store,
             world,

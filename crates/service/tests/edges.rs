@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use common::{FakeWorld, at, between::Between, body, caller, with_bucket};
-use tidelock_core::{Versioning, chain, decide::Precondition, limits::PIECE_BYTES};
+use tidelock_core::{Versioning, chain, decide::Precondition, iam::DEFAULT_ACCOUNT, limits::PIECE_BYTES};
 use tidelock_engine::{Batch, Engine, MemoryEngine};
 use tidelock_service::{Error, OperatorError, Retention, Rule, Service, Settings, VersionQuery};
 
@@ -52,7 +52,7 @@ fn keep_for(ms: i64) -> Rule {
 }
 
 async fn versioned(service: &Service) {
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     service
         .change_bucket("tfstate", |bucket| bucket.versioning = Versioning::Enabled)
         .await
@@ -151,7 +151,7 @@ async fn two_servers() -> (Arc<Between>, Service, Service) {
     let world = Arc::new(FakeWorld::default());
     let of = |engine| common::over(engine, world.clone());
     let (one, other) = (of(engine.clone()), of(engine.store.clone()));
-    one.create_bucket("tfstate").await.unwrap();
+    one.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     (engine, one, other)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{at, body, caller, with_bucket};
-use tidelock_core::{Versioning, decide::Precondition};
+use tidelock_core::{Versioning, decide::Precondition, iam::DEFAULT_ACCOUNT};
 use tidelock_service::Service;
 
 fn state(serial: u64, resources: usize) -> Bytes {
@@ -121,7 +121,7 @@ async fn what_s3_forgets_stays_in_history() {
     assert!(service.find(&at("a"), None).await.is_err());
     service.pack_all().await.unwrap();
     service.delete_bucket("tfstate").await.unwrap();
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     for serial in 1..=3 {
         assert_eq!(read(&service, "a", serial).await, state(serial, 3));
         let version = service.version(&at("a"), serial).await.unwrap();

@@ -6,9 +6,9 @@ mod common;
 use std::{collections::BTreeMap, sync::Arc};
 
 use common::{FakeWorld, acquire, at, body, caller, gate::Gate, held, part, release};
-use tidelock_core::{Content, Facet, Version, decide::Precondition};
+use tidelock_core::{Content, Facet, Version, decide::Precondition, iam::DEFAULT_ACCOUNT};
 use tidelock_engine::Engine;
-use tidelock_service::{Error, Locking, Part, Service};
+use tidelock_service::{Error, ItemChange, ItemRow, Locking, Part, Service, Table};
 
 fn gated() -> (Arc<Gate>, Arc<Service>) {
     let gate = Arc::new(Gate::new());
@@ -18,7 +18,7 @@ fn gated() -> (Arc<Gate>, Arc<Service>) {
 
 async fn with_upload() -> (Arc<Gate>, Arc<Service>, String) {
     let (gate, service) = gated();
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     let upload = service
         .create_upload(&at("a"), Content::default(), &caller("c"))
         .await
@@ -50,8 +50,8 @@ async fn complete(service: Arc<Service>, upload: String) -> Result<Version, Erro
 #[tokio::test]
 async fn deletions_come_to_their_end_when_their_caller_goes_away() {
     let (gate, service) = gated();
-    service.create_bucket("tfstate").await.unwrap();
-    service.create_table("locks", String::new()).await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
+    service.create_table("locks", String::new(), false).await.unwrap();
     for (at, space) in [(1, b'b'), (2, b't')] {
         gate.hold_deletes_of(space);
         let deleting = Arc::clone(&service);
@@ -70,14 +70,14 @@ async fn deletions_come_to_their_end_when_their_caller_goes_away() {
             tokio::task::yield_now().await;
         }
     }
-    service.create_bucket("tfstate").await.unwrap();
-    service.create_table("locks", String::new()).await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
+    service.create_table("locks", String::new(), false).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_bucket_in_use_stays_open_while_its_deletion_is_refused() {
     let (gate, service) = gated();
-    let bucket = service.create_bucket("tfstate").await.unwrap();
+    let bucket = service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     service.put(&at("a"), body("x"), &caller("c")).await.unwrap();
     let row = || gate.get(b"b\0tfstate");
     let before = row().await.unwrap();
@@ -92,7 +92,7 @@ async fn a_bucket_in_use_stays_open_while_its_deletion_is_refused() {
 #[tokio::test]
 async fn a_table_deleted_twice_at_once_does_not_take_its_successor_along() {
     let (gate, service) = gated();
-    service.create_table("locks", String::new()).await.unwrap();
+    service.create_table("locks", String::new(), false).await.unwrap();
     gate.hold_deletes_of(b't');
     let delete = || {
         let service = Arc::clone(&service);
@@ -106,7 +106,7 @@ async fn a_table_deleted_twice_at_once_does_not_take_its_successor_along() {
             tokio::task::yield_now().await;
         }
     }
-    let successor = service.create_table("locks", String::new()).await.unwrap();
+    let successor = service.create_table("locks", String::new(), false).await.unwrap();
     gate.let_commits_go(10);
     first.await.unwrap().unwrap();
     second.await.unwrap().unwrap();
@@ -170,7 +170,7 @@ async fn a_grant_that_was_answered_is_not_taken_back_when_the_release_that_made_
     let gate = Arc::new(Gate::new());
     let world = Arc::new(FakeWorld::default());
     let service = Arc::new(common::over(gate.clone(), world.clone()));
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     service
         .begin_or_renew("0123456789abcdef", 60_000, &caller("c"))
         .await
@@ -202,4 +202,71 @@ async fn a_grant_that_was_answered_is_not_taken_back_when_the_release_that_made_
     }
     let holder = held(&service, &at("a")).await.map(|lock| lock.id.to_string());
     assert_eq!(holder.as_deref(), Some("second"));
+}
+
+#[tokio::test]
+async fn a_table_that_is_written_while_it_is_restored_is_restored_as_it_was() {
+    let (gate, service) = gated();
+    let source = service.create_table("notes", String::new(), false).await.unwrap();
+    put_item(&service, &source, b"a", "before").await;
+    let source = service.keep_past("notes", Some(1)).await.unwrap();
+    let moment = service.now();
+    gate.hold_commits(true);
+    let restoring = Arc::clone(&service);
+    let from = source.clone();
+    let restored = tokio::spawn(async move {
+        let document = String::new();
+        restoring
+            .restore_table(&from, "copy", document, false, moment)
+            .await
+    });
+    gate.until_held(1).await;
+    gate.hold_commits(false);
+    put_item(&service, &source, b"a", "after").await;
+    put_item(&service, &source, b"b", "after").await;
+    gate.hold_commits(true);
+    gate.let_commits_go(1);
+    // What is there now has been read, and is on its way into the new table.
+    gate.until_held(2).await;
+    gate.hold_commits(false);
+    put_item(&service, &source, b"a", "later").await;
+    gate.let_commits_go(1);
+    let copy = restored.await.unwrap().unwrap();
+    let item = async |key: &[u8]| service.item(&copy, key).await.unwrap();
+    assert_eq!(item(b"a").await, Some(ItemRow::Item("before".into())));
+    assert_eq!(item(b"b").await, None);
+    assert!(!copy.restoring);
+}
+
+#[tokio::test]
+async fn a_restore_that_a_crash_cut_short_leaves_no_table() {
+    let gate = Arc::new(Gate::new());
+    let world = Arc::new(FakeWorld::default());
+    let service = Arc::new(common::over(gate.clone(), world.clone()));
+    let source = service.create_table("notes", String::new(), false).await.unwrap();
+    put_item(&service, &source, b"a", "x").await;
+    let source = service.keep_past("notes", Some(1)).await.unwrap();
+    gate.hold_commits(true);
+    let (restoring, moment) = (Arc::clone(&service), service.now());
+    let cut = tokio::spawn(async move {
+        let document = String::new();
+        restoring
+            .restore_table(&source, "copy", document, false, moment)
+            .await
+    });
+    gate.until_held(1).await;
+    gate.let_commits_go(1);
+    gate.until_held(2).await;
+    cut.abort();
+    gate.hold_commits(false);
+    assert!(service.table("copy").await.unwrap().restoring);
+    let next = common::over(gate.clone(), world);
+    next.recover().await.unwrap();
+    assert!(matches!(next.table("copy").await, Err(Error::NoSuchTable(_))));
+    assert!(next.table("notes").await.is_ok());
+}
+
+async fn put_item(service: &Service, table: &Table, key: &[u8], item: &'static str) {
+    let put = |_: Option<&ItemRow>| Ok::<_, ()>((ItemChange::Put(item.into()), ()));
+    service.change_item(table, key, put).await.unwrap();
 }

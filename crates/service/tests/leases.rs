@@ -9,6 +9,7 @@ use common::{acquire, at, body, caller, gate::Gate, held};
 use tidelock_core::{
     Caller, Facet, Time,
     decide::{Claim, Release},
+    iam::DEFAULT_ACCOUNT,
     limits::LEASE_MS_MIN,
 };
 use tidelock_engine::{Engine, MemoryEngine};
@@ -40,7 +41,7 @@ async fn service_on(engine: Arc<dyn Engine>) -> Service {
         dice: common::FakeWorld::default(),
     };
     let service = common::over(engine, Arc::new(world));
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     renew(&service).await;
     service
 }
@@ -124,6 +125,7 @@ async fn the_former_holder_is_fenced_and_what_it_writes_is_refused() {
         facet: Facet::File,
         caller: theirs.caller.clone(),
         invocation: None,
+        may_force: true,
     };
     service.release(&at("k"), &release).await.unwrap();
     // Renewed too late: the run goes on, and its lock is gone.

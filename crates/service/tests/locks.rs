@@ -85,7 +85,7 @@ async fn a_refused_caller_sees_the_holder_that_has_just_gone() {
 #[tokio::test]
 async fn a_lock_shows_in_its_table_while_its_table_facet_lasts() {
     let service = with_bucket().await;
-    let table = service.create_table("locks", String::new()).await.unwrap();
+    let table = service.create_table("locks", String::new(), false).await.unwrap();
     let facet = || Facet::Table {
         table: table.id.clone(),
         row: b"row".to_vec(),
@@ -107,7 +107,7 @@ async fn a_lock_shows_in_its_table_while_its_table_facet_lasts() {
 #[tokio::test]
 async fn a_plain_item_is_not_covered_by_a_lock() {
     let service = with_bucket().await;
-    let table = service.create_table("locks", String::new()).await.unwrap();
+    let table = service.create_table("locks", String::new(), false).await.unwrap();
     let put = |_: Option<&ItemRow>| Ok::<_, ()>((ItemChange::Put("plain".into()), ()));
     service.change_item(&table, b"row", put).await.unwrap();
     let facet = Facet::Table {
@@ -124,7 +124,12 @@ async fn a_plain_item_is_not_covered_by_a_lock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_changes_of_an_item_lose_nothing() {
     let service = service();
-    let table = Arc::new(service.create_table("counts", String::new()).await.unwrap());
+    let table = Arc::new(
+        service
+            .create_table("counts", String::new(), false)
+            .await
+            .unwrap(),
+    );
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let (service, table) = (Arc::clone(&service), Arc::clone(&table));
@@ -152,12 +157,12 @@ async fn concurrent_changes_of_an_item_lose_nothing() {
 #[tokio::test]
 async fn a_table_goes_with_its_items_and_a_new_one_of_its_name_starts_empty() {
     let service = service();
-    let table = service.create_table("t", String::new()).await.unwrap();
+    let table = service.create_table("t", String::new(), false).await.unwrap();
     let put = |_: Option<&ItemRow>| Ok::<_, ()>((ItemChange::Put("x".into()), ()));
     service.change_item(&table, b"n", put).await.unwrap();
     service.delete_table("t").await.unwrap();
     assert!(matches!(service.table("t").await, Err(Error::NoSuchTable(_))));
-    let again = service.create_table("t", String::new()).await.unwrap();
+    let again = service.create_table("t", String::new(), false).await.unwrap();
     assert_eq!(service.item(&again, b"n").await.unwrap(), None);
     let stale = service.change_item(&table, b"n", put).await;
     assert!(matches!(stale, Err(ItemError::Service(Error::NoSuchTable(_)))));

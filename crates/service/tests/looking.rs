@@ -13,6 +13,7 @@ use tidelock_core::{
     Pattern, Versioning,
     decide::Precondition,
     diff::{Contents, Diff, Kind, Sensitive},
+    iam::DEFAULT_ACCOUNT,
 };
 use tidelock_service::{Error, OperatorError, Service, Sought};
 
@@ -210,7 +211,7 @@ async fn an_encrypted_state_is_no_riddle() {
 #[tokio::test]
 async fn find_and_states_go_on_where_the_page_before_ended() {
     let service = with_bucket().await;
-    service.create_bucket("other").await.unwrap();
+    service.create_bucket("other", DEFAULT_ACCOUNT).await.unwrap();
     for key in ["a", "b/c", "b/d", "e"] {
         write(&service, key, state(1, &[("a", 1)])).await;
     }

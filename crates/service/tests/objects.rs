@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use tidelock_core::{
     Content, Facet, Versioning,
     decide::Precondition,
+    iam::DEFAULT_ACCOUNT,
     limits::{PIN_MS, PIN_TOTAL_MS, PINS_MAX},
 };
 use tidelock_engine::MemoryEngine;
@@ -167,7 +168,7 @@ async fn a_bucket_with_a_lock_or_an_object_is_not_deleted_and_stays_usable() {
     ));
     service.put(&at("b"), body("1"), &caller("c")).await.unwrap();
     assert!(matches!(
-        service.create_bucket("tfstate").await,
+        service.create_bucket("tfstate", DEFAULT_ACCOUNT).await,
         Err(Error::BucketExists(_))
     ));
     assert!(matches!(
@@ -494,7 +495,7 @@ async fn a_marker_outside_of_the_prefix_adds_nothing_to_a_listing_of_versions() 
 async fn who_reads_ranges_for_ever_sees_the_present_in_the_end() {
     let world = Arc::new(FakeWorld::default());
     let service = common::over(Arc::new(MemoryEngine::new()), world.clone());
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     enable(&service).await;
     let old = service.put(&at("a"), body("old"), &caller("w")).await.unwrap();
     service.find_and_pin(&at("a"), &caller("r")).await.unwrap();
@@ -516,7 +517,7 @@ async fn who_reads_ranges_for_ever_sees_the_present_in_the_end() {
 async fn a_pin_that_has_run_out_does_not_come_back() {
     let world = Arc::new(FakeWorld::default());
     let service = common::over(Arc::new(MemoryEngine::new()), world.clone());
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     enable(&service).await;
     service.put(&at("a"), body("old"), &caller("w")).await.unwrap();
     service.find_and_pin(&at("a"), &caller("r")).await.unwrap();

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{FakeWorld, acquire, at, body, caller, with_bucket};
-use tidelock_core::{Facet, LockId, StateHeader, limits::STALE_AFTER_MS};
+use tidelock_core::{Facet, LockId, StateHeader, iam::DEFAULT_ACCOUNT, limits::STALE_AFTER_MS};
 use tidelock_engine::MemoryEngine;
 use tidelock_service::{Error, Locking, OperatorError, Service};
 
@@ -112,7 +112,7 @@ async fn locks_are_listed_by_prefix_until_they_are_released() {
 async fn a_holder_that_is_silent_for_long_is_called_stale() {
     let world = Arc::new(FakeWorld::default());
     let service = common::over(Arc::new(MemoryEngine::new()), world.clone());
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     assert!(lock(&service, "a").await);
     world.pass(STALE_AFTER_MS);
     assert!(service.status(&at("a")).await.unwrap().locks[0].stale);
@@ -171,7 +171,7 @@ async fn a_frozen_state_is_written_by_nobody_until_it_is_thawed() {
 async fn a_permission_is_used_once_and_runs_out() {
     let world = Arc::new(FakeWorld::default());
     let service = common::over(Arc::new(MemoryEngine::new()), world.clone());
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     put(&service, "a", state(5, "l")).await.unwrap();
     let allow = async |rewind, relineage, ms| {
         service

@@ -199,7 +199,10 @@ async fn story(seed: u64) {
     let engine = Uneven(Arc::default(), dice.clone());
     let service = common::over(Arc::new(engine), paused());
     let service = Arc::new(service);
-    service.create_bucket("tfstate").await.unwrap();
+    service
+        .create_bucket("tfstate", tidelock_core::iam::DEFAULT_ACCOUNT)
+        .await
+        .unwrap();
     let clients = ["first", "second"].map(|id| Client {
         service: Arc::clone(&service),
         dice: dice.clone(),

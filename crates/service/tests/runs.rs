@@ -8,6 +8,7 @@ use std::sync::Arc;
 use common::{FakeWorld, acquire, at, held, release};
 use tidelock_core::{
     Caller, Facet, Lock,
+    iam::DEFAULT_ACCOUNT,
     limits::{LEASE_MS_MAX, LEASE_MS_MIN, RUN_KEPT_MS, RUNS_SWEPT_MAX},
 };
 use tidelock_engine::MemoryEngine;
@@ -32,7 +33,7 @@ fn principal(name: &str) -> Caller {
 /// The lock of `key` as somebody in the run `id` takes it.
 async fn lock_in_run(service: &Service, key: &str, id: &str) -> Lock {
     // There from the second lock on.
-    let _ = service.create_bucket("tfstate").await;
+    let _ = service.create_bucket("tfstate", DEFAULT_ACCOUNT).await;
     let mut request = acquire(key, Facet::Http);
     request.caller.run_token = Some(format!("ci/17 tidelock-run/{id}"));
     let granted = service.acquire(&at(key), &request).await.unwrap();

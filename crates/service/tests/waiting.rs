@@ -9,6 +9,7 @@ use common::{acquire, at, caller, gate::Gate, held, paused, release};
 use tidelock_core::{
     Facet,
     decide::Released,
+    iam::DEFAULT_ACCOUNT,
     limits::{HOLD_MS_MAX, HOLD_MS_STEP, STALE_AFTER_MS, WAITERS_MAX},
 };
 use tidelock_engine::MemoryEngine;
@@ -24,7 +25,7 @@ const RUN: &str = "11111111-2222-3333-4444-555555555555";
 
 async fn with_settings(settings: Settings) -> Arc<Service> {
     let service = common::over(Arc::new(MemoryEngine::new()), paused()).with_settings(settings);
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     Arc::new(service)
 }
 
@@ -36,7 +37,7 @@ async fn with_bucket() -> Arc<Service> {
 async fn gated() -> (Arc<Gate>, Arc<Service>) {
     let gate = Arc::new(Gate::new());
     let service = Arc::new(common::over(gate.clone(), paused()));
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     (gate, service)
 }
 
@@ -424,7 +425,7 @@ async fn a_stop_refuses_every_held_request_and_the_next_server_knows_their_place
     let engine = Arc::new(MemoryEngine::new());
     let world = paused();
     let service = Arc::new(common::over(engine.clone(), world.clone()));
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     take(&service, "a").await;
     let [b, c] = hold(&service, ["b", "c"]).await;
     service.stop_waiting();
@@ -470,7 +471,7 @@ async fn what_a_former_server_held_is_granted_nothing() {
     let engine = Arc::new(MemoryEngine::new());
     let world = paused();
     let former = Arc::new(common::over(engine.clone(), world.clone()));
-    former.create_bucket("tfstate").await.unwrap();
+    former.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     take(&former, "a").await;
     let [b, c] = hold(&former, ["b", "c"]).await;
     // As after a crash: the marks are in the record, the requests are not there.
@@ -522,7 +523,7 @@ async fn one_waiter_more_than_a_record_keeps_is_refused_and_comes_again() {
 
 /// A waiter at a table, and the item that will stand in its place.
 async fn with_a_table_waiter(service: &Arc<Service>) -> (LockRequest, tidelock_service::Table) {
-    let table = service.create_table("locks", String::new()).await.unwrap();
+    let table = service.create_table("locks", String::new(), false).await.unwrap();
     let facet = Facet::Table {
         table: table.id.clone(),
         row: b"row".to_vec(),
@@ -705,7 +706,7 @@ async fn a_holder_from_before_a_restart_is_heard_of_again() {
     };
     let start = || Arc::new(common::over(engine.clone(), paused()).with_settings(settings.clone()));
     let before = start();
-    before.create_bucket("tfstate").await.unwrap();
+    before.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     take(&before, "a").await;
     drop(before);
     let service = start();

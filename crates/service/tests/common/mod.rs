@@ -18,6 +18,7 @@ use md5::{Digest, Md5};
 use tidelock_core::{
     Address, Caller, Content, Facet, Lock, LockId, Time,
     decide::{Claim, Precondition, Release},
+    iam::DEFAULT_ACCOUNT,
 };
 use tidelock_engine::{Engine, MemoryEngine};
 use tidelock_service::{LockRequest, NewBody, NewPart, RootKey, Service, World};
@@ -94,7 +95,7 @@ pub fn service() -> Arc<Service> {
 
 pub async fn with_bucket() -> Arc<Service> {
     let service = service();
-    service.create_bucket("tfstate").await.unwrap();
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
     service
 }
 
@@ -147,6 +148,7 @@ pub fn release(id: &str, facet: Facet) -> Release {
         facet,
         caller: caller(id),
         invocation: None,
+        may_force: true,
     }
 }
 
