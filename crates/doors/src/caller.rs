@@ -1,45 +1,65 @@
 //! Who asks, as far as the headers tell: the run token, the call that a retry repeats, basic authentication.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 use tidelock_core::{
-    Caller,
-    caller::RUN_WORD,
-    limits::{INVOCATION_ID_BYTES_MAX, RUN_TOKEN_BYTES_MAX},
+    Caller, Time,
+    caller::{RUN_WORD, Session},
+    limits::{ACCESS_KEY_ID_BYTES_MAX, INVOCATION_ID_BYTES_MAX, RUN_TOKEN_BYTES_MAX},
 };
+use tidelock_service::Credential;
 
-use crate::aws_common::{keys::Keyring, sigv4::Identity};
+use crate::{Peer, aws_common::keys::Keyring};
 
 /// The caller of a signed request.
-pub(crate) fn of(identity: &Identity, headers: &HeaderMap, peer: SocketAddr) -> Caller {
+pub(crate) fn of(credential: &Credential, headers: &HeaderMap, peer: Peer) -> Caller {
     let agent = headers
         .get(header::USER_AGENT)
         .and_then(|agent| agent.to_str().ok());
     Caller {
-        principal: identity.principal_arn.clone(),
-        access_key_id: identity.access_key_id.clone(),
-        source: peer.ip().to_string(),
+        principal: credential.principal.arn.clone(),
+        access_key_id: credential.access_key_id.clone(),
+        source: peer.address.ip().to_string(),
         run_token: agent.and_then(run_token),
+        session: session(credential),
     }
 }
 
+/// What callers are known by from session to session.
+fn session(credential: &Credential) -> Option<Box<Session>> {
+    let facts = credential.session.as_ref()?;
+    Some(Box::new(Session {
+        of: facts.of.clone(),
+        issued: facts.issued,
+        expires: credential.expires?,
+    }))
+}
+
 /// The caller of a request with HTTP basic authentication, when the secret is that of the access key.
-pub(crate) fn of_basic(keyring: &Keyring, headers: &HeaderMap, peer: SocketAddr) -> Option<Caller> {
+pub(crate) fn of_basic(
+    keyring: &Keyring,
+    headers: &HeaderMap,
+    peer: Peer,
+    now: Time,
+) -> Option<(Caller, Arc<Credential>)> {
     let (user, secret) = basic(headers)?;
     let (access_key_id, token) = match user.split_once('+') {
         Some((id, token)) => (id, Some(stated_token(token)?)),
         None => (user.as_str(), None),
     };
-    let key = keyring.check_basic(access_key_id, &secret)?;
-    Some(Caller {
-        principal: key.principal_arn().to_owned(),
-        access_key_id: key.id().to_owned(),
-        source: peer.ip().to_string(),
+    let key = keyring.check_basic(access_key_id, &secret, now)?;
+    let credential = key.credential();
+    let caller = Caller {
+        principal: credential.principal.arn.clone(),
+        access_key_id: credential.access_key_id.clone(),
+        source: peer.address.ip().to_string(),
         run_token: token,
-    })
+        session: None,
+    };
+    Some((caller, Arc::clone(credential)))
 }
 
 /// What the client's SDK names this call by: the same in every retry of it, another one in every other call.
@@ -132,6 +152,14 @@ pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((pair.0.to_owned(), pair.1.to_owned()))
 }
 
+/// The access key id that basic authentication names, proven or not. A password in the wrong field is none.
+pub(crate) fn stated_user(headers: &HeaderMap) -> Option<String> {
+    let (user, _) = basic(headers)?;
+    let id = user.split('+').next().unwrap_or_default();
+    let is_of_ids = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    (id.len() <= ACCESS_KEY_ID_BYTES_MAX && id.bytes().all(is_of_ids)).then(|| id.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,12 +206,16 @@ mod tests {
 
     #[test]
     fn the_user_of_basic_authentication_may_carry_a_run_token() {
-        let key = Key::new("AKID".into(), "s3cret".into(), "arn".into(), "0".into());
-        let (ring, peer) = (Keyring::new([key]), SocketAddr::from(([127, 0, 0, 1], 9)));
+        let key = Key::of_operator("AKID".into(), "s3cret".into(), "arn".into(), "0".into());
+        let ring = Keyring::new([key]);
+        let peer = Peer {
+            address: ([127, 0, 0, 1], 9).into(),
+            secure: false,
+        };
         let token_of = |user: &str| {
             let value = format!("Basic {}", STANDARD.encode(format!("{user}:s3cret")));
             let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
-            of_basic(&ring, &headers, peer).map(|caller| caller.run_token)
+            of_basic(&ring, &headers, peer, Time(0)).map(|(caller, _)| caller.run_token)
         };
         assert_eq!(token_of("AKID"), Some(None));
         let run = "tidelock-run/0123456789abcdef";

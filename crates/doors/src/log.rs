@@ -1,10 +1,10 @@
 //! One line a request: door, operation, address, caller, outcome, time.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use http::{Method, Request, Response};
 
-use crate::DoorBody;
+use crate::{DoorBody, Peer};
 
 /// What a door knows of a request and only a door can tell; it travels in the answer's extensions.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +25,11 @@ pub struct Trace {
 pub(crate) struct Line {
     method: Method,
     path: String,
-    peer: SocketAddr,
+    peer: Peer,
 }
 
 impl Line {
-    pub(crate) fn of<B>(request: &Request<B>, peer: SocketAddr) -> Line {
+    pub(crate) fn of<B>(request: &Request<B>, peer: Peer) -> Line {
         // The query stays out: in a presigned URL it holds the signature.
         Line {
             method: request.method().clone(),
@@ -57,7 +57,7 @@ impl Line {
             operation,
             address = address.trim_start_matches('/'),
             caller = trace.caller,
-            source = %self.peer.ip(),
+            source = %self.peer.address.ip(),
             status = response.status().as_u16(),
             code = trace.code,
             us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),

@@ -17,11 +17,16 @@ pub(crate) fn of(error: &Error) -> StatusCode {
         | Error::InvalidPartOrder
         | Error::PartTooSmall { .. }
         | Error::BadDigest(_) => StatusCode::BAD_REQUEST,
-        Error::BucketExists(_)
+        // Of 403 Terraform says "invalid auth", which would lead its user astray.
+        Error::Kms(_)
+        | Error::BucketExists(_)
         | Error::BucketNotEmpty(_)
+        | Error::StaysVersioned(_)
+        | Error::NotVersioned(_)
         | Error::TableExists(_)
         | Error::State { .. }
         | Error::Occupied => StatusCode::CONFLICT,
+        Error::Protected(_) => StatusCode::FORBIDDEN,
         Error::Precondition { .. } => StatusCode::PRECONDITION_FAILED,
         Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -268,13 +268,13 @@ pub(crate) fn find(parts: &Parts) -> Result<Stated<'_>, AuthError> {
     }
 }
 
-/// The service that a request is signed for, for dispatch. It is only a claim until the signature is verified.
-pub fn stated_service(parts: &Parts) -> Option<String> {
+/// Who a request says it is signed by, and for which service. It is only a claim until the signature is verified.
+pub fn stated_credential(parts: &Parts) -> Option<Credential> {
     let authorization = match find(parts).ok()? {
         Stated::Header(value) => Authorization::parse_header(value).ok()?,
         Stated::Query(query) => Presigned::parse(query).ok()?.authorization,
     };
-    Some(authorization.credential.service)
+    Some(authorization.credential)
 }
 
 /// The one value of a header: none if it is absent, repeated or not text.

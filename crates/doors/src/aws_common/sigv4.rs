@@ -8,12 +8,13 @@ use http::request::Parts;
 use subtle::ConstantTimeEq;
 use tidelock_core::Time;
 use tidelock_core::limits::{CLOCK_SKEW_MS_MAX, PRESIGNED_SECONDS_MAX};
+use tidelock_service::Credential;
 
 use super::authorization::{ALGORITHM, Authorization, Presigned, Stated, find, parse_signature, single};
 use super::canonical::{self, sha256_hex};
 use super::chunked::ChunkChain;
 use super::error::{AuthError, Place};
-use super::keys::{Key, Keyring, TokenCheck};
+use super::keys::{Key, Keyring};
 use super::time::AmzDate;
 
 /// Who a verified signature belongs to.
@@ -54,6 +55,8 @@ pub enum PayloadForm {
 pub struct Verified {
     /// Who asks.
     pub identity: Identity,
+    /// With which rights.
+    pub credential: Arc<Credential>,
     /// What the body must be.
     pub payload: PayloadForm,
 }
@@ -100,7 +103,7 @@ impl StatedPayload {
 /// A well-formed claim of a known key in due time; [`Claim::verify`] makes an identity of it.
 pub struct Claim<'a> {
     parts: &'a Parts,
-    key: Arc<Key>,
+    key: Key,
     authorization: Authorization,
     date: AmzDate,
     /// None where the hash that was signed is that of the body.
@@ -144,17 +147,10 @@ impl<'a> Claim<'a> {
         check_headers_signed(parts, &authorization)?;
         let payload = stated_payload(parts, service, content_sha256)?;
         let id = &authorization.credential.access_key_id;
-        let key = keyring
-            .get(id)
-            .ok_or_else(|| AuthError::UnknownAccessKey(id.clone()))?;
-        match key.check_token(token.as_deref(), now) {
-            TokenCheck::Good => {}
-            TokenCheck::Wrong => return Err(AuthError::InvalidToken(id.clone())),
-            TokenCheck::Expired => return Err(AuthError::ExpiredToken(id.clone())),
-        }
+        let key = keyring.get(id, token.as_deref(), now)?;
         Ok(Self {
             parts,
-            key: Arc::clone(key),
+            key,
             authorization,
             date,
             payload,
@@ -215,6 +211,7 @@ impl<'a> Claim<'a> {
         };
         Ok(Verified {
             identity: self.identity(),
+            credential: Arc::clone(self.key.credential()),
             payload,
         })
     }
@@ -222,8 +219,8 @@ impl<'a> Claim<'a> {
     fn identity(&self) -> Identity {
         Identity {
             access_key_id: self.key.id().to_owned(),
-            principal_arn: self.key.principal_arn().to_owned(),
-            account_id: self.key.account_id().to_owned(),
+            principal_arn: self.key.credential().principal.arn.clone(),
+            account_id: self.key.credential().principal.account.clone(),
             region: self.authorization.credential.region.clone(),
             service: self.authorization.credential.service.clone(),
         }

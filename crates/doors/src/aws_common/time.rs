@@ -78,6 +78,17 @@ pub(crate) fn iso_millis(at: Time) -> String {
     format!("{:.3}", timestamp(at))
 }
 
+/// `21/Nov/2026:08:00:00 +0000`, as lines of access logs have it.
+pub(crate) fn log_time(at: Time) -> String {
+    timestamp(at).strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
+}
+
+/// Reads a time of ISO 8601 with its offset, as documents and headers carry it.
+pub(crate) fn parse_iso(text: &str) -> Option<Time> {
+    let at: Timestamp = text.parse().ok()?;
+    Some(Time(at.as_millisecond()))
+}
+
 /// `Sat, 21 Nov 2026 08:00:00 GMT`.
 pub(crate) fn http_date(at: Time) -> String {
     DateTimePrinter::new()
@@ -131,8 +142,12 @@ mod tests {
     fn a_time_has_two_forms() {
         let time = Time(1_795_248_000_007);
         assert_eq!(http_date(time), "Sat, 21 Nov 2026 08:00:00 GMT");
+        assert_eq!(log_time(time), "21/Nov/2026:08:00:00 +0000");
         assert_eq!(iso_millis(time), "2026-11-21T08:00:00.007Z");
         assert_eq!(parse_http_date(&http_date(time)), Some(Time(1_795_248_000_000)));
         assert_eq!(parse_http_date("yesterday"), None);
+        assert_eq!(parse_iso(&iso_millis(time)), Some(time));
+        assert_eq!(parse_iso("2026-11-21T08:00:00Z"), Some(Time(1_795_248_000_000)));
+        assert_eq!(parse_iso("2026-11-21"), None);
     }
 }

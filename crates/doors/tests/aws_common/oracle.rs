@@ -12,8 +12,9 @@ use http::Request;
 use http::request::Parts;
 use tidelock_core::Time;
 use tidelock_doors::aws_common::error::AuthError;
-use tidelock_doors::aws_common::keys::{Key, Keyring, Session};
+use tidelock_doors::aws_common::keys::{Key, Keyring};
 use tidelock_doors::aws_common::sigv4::{Claim, Verified};
+use tidelock_service::Credential;
 
 pub(crate) const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(crate) const TEMPORARY_ID: &str = "ASIAIOSFODNN7EXAMPLE";
@@ -26,14 +27,16 @@ pub(crate) const NOW: Time = Time(1_369_353_600_000);
 pub(crate) const TOKEN_END: Time = Time(NOW.0 + 60_000);
 
 pub(crate) fn keyring() -> Keyring {
-    let key = |id: &str| {
+    let credential = |id: &str| {
         let arn = format!("arn:aws:iam::123456789012:user/{id}");
-        Key::new(id.into(), SECRET.into(), arn, "123456789012".into())
+        Credential::of_operator(id.into(), SECRET.into(), arn, "123456789012".into())
     };
-    Keyring::new([
-        key(ID),
-        key(TEMPORARY_ID).with_session(Session::new(TOKEN.into(), TOKEN_END)),
-    ])
+    let temporary = Credential {
+        token: Some(TOKEN.to_owned().into()),
+        expires: Some(TOKEN_END),
+        ..credential(TEMPORARY_ID)
+    };
+    Keyring::new([Key::from(credential(ID)), Key::from(temporary)])
 }
 
 pub(crate) fn verify_at(parts: &Parts, now: Time) -> Result<Verified, AuthError> {

@@ -4,9 +4,10 @@ use http::Request;
 use http::request::Parts;
 use tidelock_core::Time;
 use tidelock_doors::aws_common::error::AuthError;
-use tidelock_doors::aws_common::keys::{Key, Keyring, Session};
+use tidelock_doors::aws_common::keys::{Key, Keyring};
 use tidelock_doors::aws_common::payload::sha256;
 use tidelock_doors::aws_common::sigv4::{Claim, PayloadForm};
+use tidelock_service::Credential;
 
 use crate::oracle::{EMPTY, ID, verify};
 
@@ -78,9 +79,9 @@ fn suite() -> Vec<Vector> {
     vectors
 }
 
-fn suite_key() -> Key {
+fn suite_credential() -> Credential {
     let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-    Key::new(
+    Credential::of_operator(
         "AKIDEXAMPLE".into(),
         secret.into(),
         "arn:aws:iam::123456789012:root".into(),
@@ -89,11 +90,15 @@ fn suite_key() -> Key {
 }
 
 fn suite_keyring() -> Keyring {
-    Keyring::new([suite_key()])
+    Keyring::new([Key::from(suite_credential())])
 }
 
 fn suite_session_keyring() -> Keyring {
-    Keyring::new([suite_key().with_session(Session::new(SUITE_TOKEN.into(), SUITE_NOW.plus_ms(1)))])
+    Keyring::new([Key::from(Credential {
+        token: Some(SUITE_TOKEN.to_owned().into()),
+        expires: Some(SUITE_NOW.plus_ms(1)),
+        ..suite_credential()
+    })])
 }
 
 fn names(headers: &[(&str, &str)], more: &[&str]) -> Vec<String> {
