@@ -3,24 +3,23 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
-use tidelock_core::{
-    Caller,
-    limits::{BATCH_GET_BYTES_MAX, BATCH_GET_KEYS_MAX, BATCH_WRITE_REQUESTS_MAX},
-};
+use tidelock_core::limits::{BATCH_GET_BYTES_MAX, BATCH_GET_KEYS_MAX, BATCH_WRITE_REQUESTS_MAX};
 use tidelock_service::Service;
+
+use crate::access::Access;
 
 use super::{
     capacity,
     error::{Error, invalid},
     items::Items,
     read::project,
-    request::{Request, check_table_name, constraint, table_of_arn},
+    request::{Request, constraint},
     value::{Item, item_from_json, item_size_bytes, item_to_json},
     write::Write,
 };
 
 /// BatchGetItem.
-pub(crate) async fn get(service: &Service, caller: &Caller, request: &Request) -> Result<Json, Error> {
+pub(crate) async fn get(service: &Service, access: &Access, request: &Request) -> Result<Json, Error> {
     let tables = request_items(request)?;
     let mut reads = Vec::new();
     let mut count = 0;
@@ -37,7 +36,13 @@ pub(crate) async fn get(service: &Service, caller: &Caller, request: &Request) -
         }
         reads.push((
             name,
-            Items::open(service, caller, table_name(name)?).await?,
+            Items::open(
+                service,
+                access,
+                "BatchGetItem",
+                &request.home.stored(name, "RequestItems")?,
+            )
+            .await?,
             wanted,
         ));
     }
@@ -50,7 +55,7 @@ pub(crate) async fn get(service: &Service, caller: &Caller, request: &Request) -
         if let Some(left) = left {
             answer["UnprocessedKeys"][name.as_str()] = left;
         }
-        capacities.extend(capacity::consumed(request, &items.table.name, units)?);
+        capacities.extend(capacity::consumed(request, items.name(), units)?);
     }
     Ok(with_capacities(answer, capacities))
 }
@@ -72,6 +77,8 @@ async fn get_table(
         items.description.key.check_key(key)?;
         check_new(&mut rows, items.row(key))?;
     }
+    let asked: Vec<&Item> = keys.iter().collect();
+    items.may("BatchGetItem", &asked).await?;
     let mut found = Vec::new();
     let mut left = Vec::new();
     let mut units = 0.0;
@@ -91,7 +98,7 @@ async fn get_table(
 }
 
 /// BatchWriteItem.
-pub(crate) async fn write(service: &Service, caller: &Caller, request: &Request) -> Result<Json, Error> {
+pub(crate) async fn write(service: &Service, access: &Access, request: &Request) -> Result<Json, Error> {
     let tables = request_items(request)?;
     let mut writes = Vec::new();
     let mut count = 0;
@@ -107,7 +114,13 @@ pub(crate) async fn write(service: &Service, caller: &Caller, request: &Request)
                 "Too many items requested for the BatchWriteItem call".to_owned()
             });
         }
-        let mut items = Items::open(service, caller, table_name(name)?).await?;
+        let mut items = Items::open(
+            service,
+            access,
+            "BatchWriteItem",
+            &request.home.stored(name, "RequestItems")?,
+        )
+        .await?;
         items.invocation.clone_from(&request.invocation);
         let mut rows = BTreeSet::new();
         let mut of_table = Vec::new();
@@ -116,6 +129,8 @@ pub(crate) async fn write(service: &Service, caller: &Caller, request: &Request)
             check_new(&mut rows, items.row(&write.key))?;
             of_table.push(write);
         }
+        let keys: Vec<&Item> = of_table.iter().map(|write| &write.key).collect();
+        items.may("BatchWriteItem", &keys).await?;
         writes.push((items, of_table));
     }
     let mut capacities = Vec::new();
@@ -125,7 +140,7 @@ pub(crate) async fn write(service: &Service, caller: &Caller, request: &Request)
             write_one(items, write).await?;
             units += capacity::write_units(write.bytes());
         }
-        capacities.extend(capacity::consumed(request, &items.table.name, units)?);
+        capacities.extend(capacity::consumed(request, items.name(), units)?);
     }
     Ok(with_capacities(json!({ "UnprocessedItems": {} }), capacities))
 }
@@ -169,12 +184,6 @@ fn request_items(request: &Request) -> Result<&Map<String, Json>, Error> {
         return invalid(constraint("'{}'", "RequestItems", TOO_SHORT));
     }
     Ok(tables)
-}
-
-fn table_name(name: &str) -> Result<&str, Error> {
-    let name = table_of_arn(name).unwrap_or(name);
-    check_table_name(name, "RequestItems")?;
-    Ok(name)
 }
 
 fn read_item(json: &Json) -> Result<Item, Error> {

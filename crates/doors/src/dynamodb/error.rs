@@ -3,7 +3,10 @@
 use http::StatusCode;
 use serde_json::{Value as Json, json};
 
-use super::value::{Item, item_to_json};
+use super::{
+    naming::split,
+    value::{Item, item_to_json},
+};
 
 /// A refused request. The message is what the client's user reads.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +26,23 @@ pub(crate) enum Error {
     /// The body is not the JSON the operation takes.
     #[error("{0}")]
     Serialization(String),
+    /// The caller may not do it.
+    #[error("{0}")]
+    AccessDenied(String),
+    /// The caller's session has ended.
+    #[error("The security token included in the request is expired")]
+    ExpiredToken,
     /// The target names no operation of this door.
     #[error("")]
     UnknownOperation,
+    /// What one operation alone answers.
+    #[error("{message}")]
+    Special {
+        /// The bare code.
+        code: &'static str,
+        /// What the client's user reads.
+        message: String,
+    },
     /// The store could not answer; nothing has happened, and trying again may help.
     #[error("{0}")]
     Unavailable(String),
@@ -44,9 +61,12 @@ impl From<tidelock_service::Error> for Error {
         use tidelock_service::Error as Service;
         match error {
             Service::NoSuchTable(name) => {
+                let name = split(&name).1;
                 Error::ResourceNotFound(format!("Requested resource not found: Table: {name} not found"))
             }
-            Service::TableExists(name) => Error::ResourceInUse(format!("Table already exists: {name}")),
+            Service::TableExists(name) => {
+                Error::ResourceInUse(format!("Table already exists: {}", split(&name).1))
+            }
             Service::Occupied => Error::Validation(error.to_string()),
             Service::Busy(_) => Error::Unavailable(error.to_string()),
             Service::Engine(fault) => {
@@ -56,6 +76,9 @@ impl From<tidelock_service::Error> for Error {
             Service::NoSuchBucket(_)
             | Service::BucketExists(_)
             | Service::BucketNotEmpty(_)
+            | Service::StaysVersioned(_)
+            | Service::NotVersioned(_)
+            | Service::Protected(_)
             | Service::NoSuchKey { .. }
             | Service::NoSuchVersion { .. }
             | Service::LockFile(_)
@@ -66,6 +89,7 @@ impl From<tidelock_service::Error> for Error {
             | Service::InvalidPartOrder
             | Service::PartTooSmall { .. }
             | Service::TooLarge
+            | Service::Kms(_)
             | Service::Damaged { .. }
             | Service::BadDigest(_) => Error::Internal(error.to_string()),
         }
@@ -81,6 +105,9 @@ impl Error {
             | Error::ResourceNotFound(_)
             | Error::ResourceInUse(_)
             | Error::Serialization(_)
+            | Error::Special { .. }
+            | Error::AccessDenied(_)
+            | Error::ExpiredToken
             | Error::UnknownOperation => StatusCode::BAD_REQUEST,
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -88,8 +115,9 @@ impl Error {
     }
 
     /// The `__type` of the error body, with the namespace each AWS error comes from.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
+    pub(crate) fn kind(&self) -> String {
+        let kind = match self {
+            Error::Special { code, .. } => return format!("com.amazonaws.dynamodb.v20120810#{code}"),
             Error::Validation(_) => "com.amazon.coral.validate#ValidationException",
             Error::ConditionalCheckFailed(_) => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
@@ -97,15 +125,20 @@ impl Error {
             Error::ResourceNotFound(_) => "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
             Error::ResourceInUse(_) => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
             Error::Serialization(_) => "com.amazon.coral.service#SerializationException",
+            Error::AccessDenied(_) => "com.amazon.coral.service#AccessDeniedException",
+            Error::ExpiredToken => "com.amazon.coral.service#ExpiredTokenException",
             Error::UnknownOperation => "com.amazon.coral.service#UnknownOperationException",
             Error::Unavailable(_) => "com.amazon.coral.availability#ServiceUnavailableException",
             Error::Internal(_) => "com.amazonaws.dynamodb.v20120810#InternalServerError",
-        }
+        };
+        kind.to_owned()
     }
 
     /// The error's bare name, for the log.
-    pub(crate) fn code(&self) -> &'static str {
-        self.kind().split_once('#').map_or("", |(_, code)| code)
+    pub(crate) fn code(&self) -> String {
+        let kind = self.kind();
+        kind.split_once('#')
+            .map_or(String::new(), |(_, code)| code.to_owned())
     }
 
     /// The error body.
@@ -114,6 +147,8 @@ impl Error {
         match self {
             Error::UnknownOperation => {}
             Error::Serialization(message) => body["Message"] = json!(message),
+            Error::ExpiredToken => body["message"] = json!(self.to_string()),
+            Error::AccessDenied(message) => body["Message"] = json!(message),
             Error::ConditionalCheckFailed(item) => {
                 body["message"] = json!(self.to_string());
                 if let Some(item) = item {
@@ -123,6 +158,7 @@ impl Error {
             Error::Validation(message)
             | Error::ResourceNotFound(message)
             | Error::ResourceInUse(message)
+            | Error::Special { message, .. }
             | Error::Unavailable(message)
             | Error::Internal(message) => body["message"] = json!(message),
         }

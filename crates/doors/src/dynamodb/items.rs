@@ -16,23 +16,27 @@ use tidelock_service::{
 };
 
 use super::{
+    access,
     error::{Error, invalid},
+    naming::split,
     table::{Description, LOCK_ID},
     value::{Item, Value, item_from_json, item_to_json},
     write::{Action, Decision, Write},
 };
+use crate::{access::Access, audit::Touched};
 
 /// What Terraform calls the holder's description in a lock item.
 const INFO: &str = "Info";
 /// What Terraform calls the MD5 in a digest item.
 const DIGEST: &str = "Digest";
 /// What Terraform adds to an address for its digest item.
-const DIGEST_SUFFIX: &str = "-md5";
+pub(super) const DIGEST_SUFFIX: &str = "-md5";
 
 /// One table, opened for one caller.
 pub(crate) struct Items<'a> {
     pub(crate) service: &'a Service,
     pub(crate) caller: &'a Caller,
+    pub(crate) access: &'a Access,
     pub(crate) table: Table,
     pub(crate) description: Description,
     /// What the client's SDK names the call by.
@@ -54,28 +58,36 @@ fn not_found() -> Error {
 }
 
 impl<'a> Items<'a> {
-    /// Opens a table for data operations.
+    /// Opens a table for an operation on its items.
     pub(crate) async fn open(
         service: &'a Service,
-        caller: &'a Caller,
+        access: &'a Access,
+        operation: &str,
         name: &str,
     ) -> Result<Items<'a>, Error> {
-        let table = service.table(name).await.map_err(|error| match error {
-            tidelock_service::Error::NoSuchTable(_) => not_found(),
-            other => Error::from(other),
-        })?;
-        if table.closing {
-            return Err(not_found());
-        }
+        let table = match service.table(name).await {
+            Ok(table) if !table.closing && !table.restoring => table,
+            Ok(_) | Err(tidelock_service::Error::NoSuchTable(_)) => {
+                access::may_miss(access, operation, name)?;
+                return Err(not_found());
+            }
+            Err(other) => return Err(other.into()),
+        };
         let description = describe(&table)?;
         Ok(Items {
             service,
-            caller,
+            caller: access.caller(),
+            access,
             table,
             description,
             invocation: None,
             granted: OnceLock::new(),
         })
+    }
+
+    /// What its clients call the table.
+    pub(crate) fn name(&self) -> &str {
+        split(&self.table.name).1
     }
 
     /// The item with this key, as this caller sees it.
@@ -107,7 +119,10 @@ impl<'a> Items<'a> {
         {
             return Ok(Some(self.lock_item(&address, &lock)));
         }
-        let digest = self.digest(&key).await?;
+        let digest = match self.may_see(&key).await? {
+            true => self.digest(&key).await?,
+            false => None,
+        };
         Ok(with_digest(&key, stored, digest))
     }
 
@@ -190,6 +205,7 @@ impl<'a> Items<'a> {
         };
         match self.service.acquire(address, &wanted).await {
             Ok(Locking::Granted(grant)) => {
+                self.access.touches(Touched::lock_of(address, &wanted.id));
                 // One call puts one lock item; a batch of them answers for its first.
                 let _ = self.granted.set(*grant);
                 Ok(attributes)
@@ -209,14 +225,20 @@ impl<'a> Items<'a> {
 
     /// Whether the lock that was seen is given back; if not, it has changed meanwhile.
     async fn give_back(&self, address: &Address, seen: &Lock) -> Result<bool, Error> {
+        let may_force = self.may_force(address, &lock_key(address)).await?;
         let release = Release {
             id: Some(seen.id.clone()),
             facet: self.facet(address),
             caller: self.caller.clone(),
             invocation: self.invocation.clone(),
+            may_force,
         };
         match self.service.release(address, &release).await? {
-            Released::Free | Released::FacetOff => Ok(true),
+            Released::Free | Released::FacetOff => {
+                self.access.touches(Touched::lock_of(address, &seen.id));
+                Ok(true)
+            }
+            Released::Refused { held } if held.id == seen.id => refuse_force(address, &held),
             Released::NotHeld | Released::Refused { .. } => Ok(false),
         }
     }
@@ -254,6 +276,7 @@ impl<'a> Items<'a> {
                 facet: self.facet(address),
                 caller: self.caller.clone(),
                 invocation: None,
+                may_force: false,
             };
             if write.check(Some(&view)).is_ok()
                 && matches!(
@@ -300,6 +323,14 @@ impl<'a> Items<'a> {
     fn lock_address(&self, key: &Item) -> Option<Address> {
         let address = Address::parse(self.lock_id(key)?).ok()?;
         address.locked_by_file().is_none().then_some(address)
+    }
+
+    /// What the log calls the item with this key: its hash key, where that is a text.
+    pub(super) fn shown(&self, key: &Item) -> String {
+        match key.get(&self.description.key.hash.name) {
+            Some(Value::S(text)) => text.clone(),
+            _ => String::new(),
+        }
     }
 
     fn lock_id<'k>(&self, key: &'k Item) -> Option<&'k str> {
@@ -372,7 +403,7 @@ fn with_digest(key: &Item, stored: Option<Item>, digest: Option<String>) -> Opti
 }
 
 /// The stored item of a row, which a lock's view has none of.
-fn plain(row: &ItemRow) -> Result<Option<Item>, Error> {
+pub(crate) fn plain(row: &ItemRow) -> Result<Option<Item>, Error> {
     match row {
         ItemRow::Lock(_) => Ok(None),
         ItemRow::Item(bytes) => {
@@ -392,6 +423,14 @@ fn refuse_overwrite<T>(address: &Address, lock: &Lock) -> Result<T, Error> {
         "The item {address} is a lock, held by {}; it can be deleted, which releases the lock, but not overwritten or updated",
         described(lock)
     ))
+}
+
+fn refuse_force<T>(address: &Address, lock: &Lock) -> Result<T, Error> {
+    Err(Error::AccessDenied(format!(
+        "The lock of {address} is held by {}; to end it for them takes dynamodb:DeleteItem on the table or \
+         tidelock:ForceUnlock on the state",
+        described(lock)
+    )))
 }
 
 fn refuse_thaw<T>(address: &Address, lock: &Lock) -> Result<T, Error> {

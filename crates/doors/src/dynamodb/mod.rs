@@ -3,15 +3,19 @@
 //! A request is read strictly (`request`), decided purely (`write`, `expression`) and done through the service
 //! (`items`, `read`, `tables`, `batch`); the item of a lock is no item but a view of the lock (`items`).
 
+mod access;
 mod batch;
 mod capacity;
 mod error;
+mod expiry;
 mod expression;
 mod items;
 mod key;
+mod naming;
 mod number;
 mod read;
 mod request;
+mod settings;
 mod table;
 mod tables;
 mod value;
@@ -25,20 +29,35 @@ use tidelock_service::{Grant, Service};
 
 use crate::{
     DoorBody, Trace,
+    access::Access,
     aws_common::{error::AwsError, payload::PayloadError},
     full,
 };
 use error::Error;
+pub use expiry::{expire, keep_expiring};
 pub use expression::fuzz_expression;
 use items::Items;
+use naming::Home;
 use request::Request;
 use write::Write;
 
-/// Answers one authenticated request; `operation` is what follows `DynamoDB_20120810.` in `X-Amz-Target`, `invocation`
-/// what the client's SDK names the call by, the same in every retry of it.
-pub async fn handle(
+/// Does what came through no connection, such as making a new server's table: for `caller`, who may do everything.
+pub async fn as_operator(
     service: &Service,
     caller: &Caller,
+    operation: &str,
+    invocation: Option<String>,
+    body: Bytes,
+) -> Response<DoorBody> {
+    let access = Access::of_operator(service, caller.clone(), "us-east-1");
+    handle(service, access, operation, invocation, body).await
+}
+
+/// Answers one authenticated request; `operation` is what follows `DynamoDB_20120810.` in `X-Amz-Target`, `invocation`
+/// what the client's SDK names the call by, the same in every retry of it.
+pub(crate) async fn handle(
+    service: &Service,
+    access: Access,
     operation: &str,
     invocation: Option<String>,
     body: Bytes,
@@ -46,6 +65,7 @@ pub async fn handle(
     let mut request = Request::parse(&body);
     if let Ok(request) = &mut request {
         request.invocation = invocation;
+        request.home = Home::of(access.account(), access.region());
     }
     let table = request
         .as_ref()
@@ -54,20 +74,20 @@ pub async fn handle(
     let mut trace = Trace {
         door: "dynamodb",
         operation: operation.to_owned(),
-        address: table.unwrap_or("-").to_owned(),
-        caller: caller.principal.clone(),
-        code: String::new(),
+        address: table.unwrap_or_else(|| "-".to_owned()),
+        caller: access.caller().principal.clone(),
+        ..Trace::default()
     };
     let mut granted = None;
     let answered = match request {
         _ if !OPERATIONS.contains(&operation) => Err(Error::UnknownOperation),
-        Ok(request) => answer(service, caller, operation, &request, &mut granted).await,
+        Ok(request) => answer(service, &access, operation, &request, &mut granted).await,
         Err(error) => Err(error),
     };
     let (status, body) = match answered {
         Ok(answer) => (StatusCode::OK, answer),
         Err(error) => {
-            error.code().clone_into(&mut trace.code);
+            trace.code = error.code();
             (error.status(), error.body())
         }
     };
@@ -93,7 +113,7 @@ pub(crate) fn refuse(why: &AwsError) -> Response<DoorBody> {
 }
 
 /// Every operation of this door.
-const OPERATIONS: [&str; 18] = [
+pub(crate) const OPERATIONS: [&str; 24] = [
     "CreateTable",
     "DescribeTable",
     "ListTables",
@@ -103,7 +123,25 @@ const OPERATIONS: [&str; 18] = [
     "TagResource",
     "UntagResource",
     "DescribeTimeToLive",
+    "UpdateTimeToLive",
     "DescribeContinuousBackups",
+    "UpdateContinuousBackups",
+    "RestoreTableToPointInTime",
+    "DescribeContributorInsights",
+    "DescribeKinesisStreamingDestination",
+    "GetResourcePolicy",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "GetItem",
+    "PutItem",
+    "DeleteItem",
+    "UpdateItem",
+    "Query",
+    "Scan",
+];
+
+/// Those that are asked for with the keys of the items.
+const ON_ITEMS: [&str; 8] = [
     "BatchGetItem",
     "BatchWriteItem",
     "GetItem",
@@ -116,26 +154,35 @@ const OPERATIONS: [&str; 18] = [
 
 async fn answer(
     service: &Service,
-    caller: &Caller,
+    access: &Access,
     operation: &str,
     request: &Request,
     granted: &mut Option<Grant>,
 ) -> Result<Json, Error> {
+    if !ON_ITEMS.contains(&operation) {
+        access::may(access, operation, request).await?;
+    }
     match operation {
-        "CreateTable" => tables::create(service, caller, request).await,
-        "DescribeTable" => tables::describe_table(service, caller, request).await,
+        "CreateTable" => tables::create(service, request).await,
+        "DescribeTable" => tables::describe_table(service, request).await,
         "ListTables" => tables::list(service, request).await,
-        "UpdateTable" => tables::update(service, caller, request).await,
-        "DeleteTable" => tables::delete(service, caller, request).await,
+        "UpdateTable" => tables::update(service, request).await,
+        "DeleteTable" => tables::delete(service, request).await,
         "ListTagsOfResource" => tables::list_tags(service, request).await,
         "TagResource" => tables::tag(service, request).await,
         "UntagResource" => tables::untag(service, request).await,
-        "DescribeTimeToLive" => tables::time_to_live(service, request).await,
-        "DescribeContinuousBackups" => tables::continuous_backups(service, request).await,
-        "BatchGetItem" => batch::get(service, caller, request).await,
-        "BatchWriteItem" => batch::write(service, caller, request).await,
+        "DescribeTimeToLive" => settings::time_to_live(service, request).await,
+        "UpdateTimeToLive" => settings::update_time_to_live(service, request).await,
+        "DescribeContinuousBackups" => settings::continuous_backups(service, request).await,
+        "UpdateContinuousBackups" => settings::update_continuous_backups(service, request).await,
+        "RestoreTableToPointInTime" => settings::restore(service, request).await,
+        "DescribeContributorInsights" => settings::contributor_insights(service, request).await,
+        "DescribeKinesisStreamingDestination" => settings::streaming_destinations(service, request).await,
+        "GetResourcePolicy" => settings::resource_policy(service, request).await,
+        "BatchGetItem" => batch::get(service, access, request).await,
+        "BatchWriteItem" => batch::write(service, access, request).await,
         "GetItem" | "PutItem" | "DeleteItem" | "UpdateItem" | "Query" | "Scan" => {
-            on_table(service, caller, operation, request, granted).await
+            on_table(service, access, operation, request, granted).await
         }
         _ => Err(Error::UnknownOperation),
     }
@@ -144,12 +191,12 @@ async fn answer(
 /// The operations on the items of one table.
 async fn on_table(
     service: &Service,
-    caller: &Caller,
+    access: &Access,
     operation: &str,
     request: &Request,
     granted: &mut Option<Grant>,
 ) -> Result<Json, Error> {
-    let mut items = Items::open(service, caller, request.table_name()?).await?;
+    let mut items = Items::open(service, access, operation, &request.table_name()?).await?;
     items.invocation.clone_from(&request.invocation);
     let schema = &items.description.key;
     let write = match operation {
@@ -160,11 +207,12 @@ async fn on_table(
         "DeleteItem" => Write::delete(request, schema)?,
         _ => Write::update(request, schema)?,
     };
+    items.may(operation, &[&write.key]).await?;
     let mut answer = json!({});
     capacity::add(
         &mut answer,
         request,
-        &items.table.name,
+        items.name(),
         capacity::write_units(write.bytes()),
     )?;
     let attributes = items.write(&write).await?;

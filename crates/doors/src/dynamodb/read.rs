@@ -24,6 +24,7 @@ pub(crate) async fn get_item(items: &Items<'_>, request: &Request) -> Result<Jso
     placeholders.check_all_used()?;
     let key = request.item("Key")?;
     items.description.key.check_key(&key)?;
+    items.may("GetItem", &[&key]).await?;
     let consistent = request.flag("ConsistentRead")?;
     let mut answer = json!({});
     let mut bytes = 0;
@@ -34,7 +35,7 @@ pub(crate) async fn get_item(items: &Items<'_>, request: &Request) -> Result<Jso
     capacity::add(
         &mut answer,
         request,
-        &items.table.name,
+        items.name(),
         capacity::read_units(bytes, consistent),
     )?;
     Ok(answer)
@@ -92,6 +93,8 @@ pub(crate) async fn query(items: &Items<'_>, request: &Request) -> Result<Json, 
         ));
     }
     let (hash, range_condition) = condition.bind(schema)?;
+    let leading = Item::from([(schema.hash.name.clone(), hash.clone())]);
+    items.may_search("Query", Some(&leading)).await?;
     let forward = request.maybe_flag("ScanIndexForward")?.unwrap_or(true);
     let order = if forward {
         ScanOrder::Forward
@@ -140,6 +143,7 @@ async fn found_alone(
 
 /// Scan.
 pub(crate) async fn scan(items: &Items<'_>, request: &Request) -> Result<Json, Error> {
+    items.may_search("Scan", None).await?;
     let placeholders = request.placeholders(&["ProjectionExpression", "FilterExpression"])?;
     refuse_index(request)?;
     let projection = request.projection(&placeholders)?;
@@ -235,7 +239,7 @@ fn answer(items: &Items<'_>, request: &Request, search: &Search, found: Found) -
     capacity::add(
         &mut answer,
         request,
-        &items.table.name,
+        items.name(),
         capacity::read_units(found.bytes, consistent),
     )?;
     Ok(answer)

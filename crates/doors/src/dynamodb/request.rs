@@ -1,10 +1,12 @@
 //! The fields of a request, read with the types and refusals of AWS.
 
 use serde_json::{Map, Value as Json};
+use tidelock_core::Time;
 
 use super::{
     error::{Error, invalid},
     expression::{Condition, Placeholders, Projection},
+    naming::Home,
     value::{Item, item_from_json},
 };
 
@@ -14,6 +16,8 @@ pub(crate) struct Request {
     fields: Map<String, Json>,
     /// What the client's SDK names the call by.
     pub(crate) invocation: Option<String>,
+    /// Where it comes from.
+    pub(crate) home: Home,
 }
 
 /// The legacy parameters, and what replaces each.
@@ -43,6 +47,7 @@ impl Request {
             Ok(Json::Object(fields)) => Ok(Request {
                 fields,
                 invocation: None,
+                home: Home::default(),
             }),
             Ok(_) => Err(Error::Serialization(
                 "Unexpected value type in payload".to_owned(),
@@ -59,6 +64,7 @@ impl Request {
             Json::Object(fields) => Ok(Request {
                 fields: fields.clone(),
                 invocation: None,
+                home: Home::default(),
             }),
             _ => Err(Error::Serialization(
                 "Unexpected value type in payload".to_owned(),
@@ -73,7 +79,8 @@ impl Request {
         Json::Object(fields)
     }
 
-    fn get(&self, name: &str) -> Option<&Json> {
+    /// A field as it is.
+    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
         self.fields.get(name).filter(|value| !value.is_null())
     }
 
@@ -119,6 +126,12 @@ impl Request {
         }
     }
 
+    /// A moment, as seconds since 1970 with a fraction.
+    pub(crate) fn seconds(&self, name: &str) -> Result<Option<Time>, Error> {
+        let seconds = self.typed(name, Json::as_f64)?;
+        Ok(seconds.map(|seconds| Time((seconds * 1_000.0).round() as i64)))
+    }
+
     /// A map.
     pub(crate) fn object(&self, name: &str) -> Result<Option<&Map<String, Json>>, Error> {
         self.typed(name, Json::as_object)
@@ -162,12 +175,10 @@ impl Request {
         )
     }
 
-    /// The table's name, which may also come as its ARN.
-    pub(crate) fn table_name(&self) -> Result<&str, Error> {
+    /// The name under which the table is stored that the request names, or whose ARN it has.
+    pub(crate) fn table_name(&self) -> Result<String, Error> {
         let name = self.required("TableName", self.text("TableName")?)?;
-        let name = table_of_arn(name).unwrap_or(name);
-        check_table_name(name, "TableName")?;
-        Ok(name)
+        self.home.stored(name, "TableName")
     }
 
     /// An item or key.
@@ -272,29 +283,4 @@ pub(crate) fn constraint(value: &str, member: &str, rule: &str) -> String {
         first.make_ascii_lowercase();
     }
     format!("1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {rule}")
-}
-
-/// The table's name in `arn:aws:dynamodb:REGION:ACCOUNT:table/NAME`.
-pub(crate) fn table_of_arn(arn: &str) -> Option<&str> {
-    arn.strip_prefix("arn:aws:dynamodb:")?
-        .split_once(":table/")
-        .map(|(_, name)| name)
-}
-
-/// 3 to 255 of `a-zA-Z0-9_.-`.
-pub(crate) fn check_table_name(name: &str, member: &str) -> Result<(), Error> {
-    let broken = |rule: &str| invalid(constraint(&format!("'{name}'"), member, rule));
-    if name.len() > 255 {
-        return broken("Member must have length less than or equal to 255");
-    }
-    if name.len() < 3 {
-        return broken("Member must have length greater than or equal to 3");
-    }
-    if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
-    {
-        return broken("Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
-    }
-    Ok(())
 }

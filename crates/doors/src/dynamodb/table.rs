@@ -15,21 +15,28 @@ use super::{
 /// The attribute that Terraform's lock tables have for a hash key, and nothing else.
 pub(crate) const LOCK_ID: &str = "LockID";
 
-/// The region in ARNs: this server is one place, whichever region its clients name.
-const REGION: &str = "us-east-1";
-
 /// What is kept of a table beside its name, id and time of creation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Description {
     /// The primary key.
     pub(crate) key: KeySchema,
     on_demand: bool,
+    /// When it was last made to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_demand_since: Option<Time>,
     read_units: i64,
     write_units: i64,
     /// Whether DeleteTable is refused.
     pub(crate) deletion_protection: bool,
-    encrypted: bool,
+    /// Whether its items are sealed at rest.
+    pub(crate) encrypted: bool,
     table_class: String,
+    /// The attribute that says when an item expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time_to_live: Option<String>,
+    /// The table that it was made from, by its ARN, and as of which moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restored: Option<(String, Time)>,
     /// Tags, by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) tags: BTreeMap<String, String>,
@@ -37,36 +44,39 @@ pub(crate) struct Description {
 
 impl Description {
     /// Reads CreateTable.
-    pub(crate) fn read(request: &Request) -> Result<Description, Error> {
-        for index in ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
-            if request.has(index) {
-                return invalid(format!(
-                    "One or more parameter values were invalid: {index} are not supported by this server"
-                ));
-            }
-        }
+    pub(crate) fn read(request: &Request, now: Time) -> Result<Description, Error> {
+        // An index has keys of its own, which would be taken for a slip in the table's.
+        refuse_what_is_not_done(request)?;
         let mut description = Description {
             key: read_key(request)?,
             on_demand: false,
+            on_demand_since: None,
             read_units: 0,
             write_units: 0,
             deletion_protection: false,
             encrypted: false,
             table_class: "STANDARD".to_owned(),
+            time_to_live: None,
+            restored: None,
             tags: read_tags(request)?,
         };
         if !request.has("ProvisionedThroughput") && request.text("BillingMode")? != Some("PAY_PER_REQUEST") {
             request.one_of("BillingMode", &BILLING_MODES)?;
             return invalid(UNITS_MISSING);
         }
-        description.change(request)?;
+        description.change(request, now)?;
         Ok(description)
     }
 
     /// Takes over what UpdateTable (or CreateTable) says.
-    pub(crate) fn change(&mut self, request: &Request) -> Result<(), Error> {
+    pub(crate) fn change(&mut self, request: &Request, now: Time) -> Result<(), Error> {
+        refuse_what_is_not_done(request)?;
         if let Some(mode) = request.one_of("BillingMode", &BILLING_MODES)? {
-            self.on_demand = mode == "PAY_PER_REQUEST";
+            let on_demand = mode == "PAY_PER_REQUEST";
+            if on_demand && !self.on_demand {
+                self.on_demand_since = Some(now);
+            }
+            self.on_demand = on_demand;
         }
         if let Some(units) = request.object("ProvisionedThroughput")? {
             let units = Request::nested(&Json::Object(units.clone()))?;
@@ -87,7 +97,7 @@ impl Description {
             self.deletion_protection = protected;
         }
         if let Some(sse) = request.object("SSESpecification")? {
-            self.encrypted = sse.get("Enabled").and_then(Json::as_bool).unwrap_or(false);
+            self.encrypted = is_encrypted(&Request::nested(&Json::Object(sse.clone()))?)?;
         }
         if let Some(class) = request.one_of("TableClass", &["STANDARD", "STANDARD_INFREQUENT_ACCESS"])? {
             class.clone_into(&mut self.table_class);
@@ -132,17 +142,24 @@ impl Description {
             "TableClassSummary": { "TableClass": self.table_class },
             "WarmThroughput": { "ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 4_000, "Status": "ACTIVE" },
         });
-        if self.on_demand {
+        if let Some(since) = self.on_demand_since {
             shown["BillingModeSummary"] = json!({
-                "BillingMode": "PAY_PER_REQUEST",
-                "LastUpdateToPayPerRequestDateTime": seconds(table.created),
+                "BillingMode": if self.on_demand { "PAY_PER_REQUEST" } else { "PROVISIONED" },
+                "LastUpdateToPayPerRequestDateTime": seconds(since),
+            });
+        }
+        if let Some((source, at)) = &self.restored {
+            shown["RestoreSummary"] = json!({
+                "SourceTableArn": source,
+                "RestoreDateTime": seconds(*at),
+                "RestoreInProgress": table.status == "CREATING",
             });
         }
         if self.encrypted {
             shown["SSEDescription"] = json!({
                 "Status": "ENABLED",
                 "SSEType": "KMS",
-                "KMSMasterKeyArn": format!("arn:aws:kms:{REGION}:{}:alias/aws/dynamodb", account_of(table.arn)),
+                "KMSMasterKeyArn": table.arn.split(":table/").next().unwrap_or_default().replace(":dynamodb:", ":kms:") + ":alias/aws/dynamodb",
             });
         }
         shown
@@ -160,21 +177,56 @@ pub(crate) struct Shown<'a> {
     pub(crate) bytes: usize,
 }
 
-/// The table's ARN, in the account of who asks.
-pub(crate) fn table_arn(principal: &str, name: &str) -> String {
-    format!("arn:aws:dynamodb:{REGION}:{}:table/{name}", account_of(principal))
+/// Members of CreateTable and UpdateTable that ask for what no table here can do.
+const NOT_DONE: [&str; 10] = [
+    "GlobalSecondaryIndexes",
+    "LocalSecondaryIndexes",
+    "GlobalSecondaryIndexUpdates",
+    "GlobalTableWitnessUpdates",
+    "MultiRegionConsistency",
+    "OnDemandThroughput",
+    "ReplicaUpdates",
+    "ResourcePolicy",
+    "VectorIndexes",
+    "WarmThroughput",
+];
+
+fn refuse_what_is_not_done(request: &Request) -> Result<(), Error> {
+    let stream = request.object("StreamSpecification")?;
+    let streams = stream.is_some_and(|stream| stream.get("StreamEnabled") != Some(&Json::Bool(false)));
+    let stream = streams.then_some("StreamSpecification");
+    // Clients send empty lists of indexes for none.
+    let asked = |name: &&str| {
+        request.has(name)
+            && !request
+                .array(name)
+                .is_ok_and(|list| list.is_some_and(Vec::is_empty))
+    };
+    match NOT_DONE.into_iter().find(asked).or(stream) {
+        Some(name) => invalid(format!(
+            "One or more parameter values were invalid: {name} is not supported by this server"
+        )),
+        None => Ok(()),
+    }
 }
 
-/// The account in an ARN.
-fn account_of(arn: &str) -> &str {
-    arn.split(':')
-        .nth(4)
-        .filter(|account| !account.is_empty())
-        .unwrap_or("000000000000")
+/// Whether an `SSESpecification` has the items sealed.
+fn is_encrypted(sse: &Request) -> Result<bool, Error> {
+    let enabled = sse.flag("Enabled")?;
+    sse.one_of("SSEType", &["AES256", "KMS"])?;
+    match sse.text("KMSMasterKeyId")? {
+        Some(key) if !key.ends_with("alias/aws/dynamodb") => invalid(
+            "One or more parameter values were invalid: KMSMasterKeyId is not supported by this server: tables are sealed under its own key",
+        ),
+        Some(_) if !enabled => invalid(
+            "One or more parameter values were invalid: KMSMasterKeyId can be specified only if SSE is enabled",
+        ),
+        Some(_) | None => Ok(enabled),
+    }
 }
 
 /// DynamoDB gives times as seconds with a fraction.
-fn seconds(time: Time) -> f64 {
+pub(crate) fn seconds(time: Time) -> f64 {
     time.0 as f64 / 1000.0
 }
 

@@ -1,36 +1,47 @@
 //! The operations on tables: made, described, listed, changed, tagged, deleted.
 
 use serde_json::{Value as Json, json};
-use tidelock_core::{
-    Caller,
-    limits::{HASH_KEY_BYTES_MAX, ITEM_COUNT_ROWS_MAX, ITEM_PAGE_ROWS, LIST_TABLES_MAX},
-};
+use tidelock_core::limits::{HASH_KEY_BYTES_MAX, ITEM_COUNT_ROWS_MAX, ITEM_PAGE_ROWS, LIST_TABLES_MAX};
 use tidelock_service::{ScanOrder, Service, Table};
 
 use super::{
     error::{Error, invalid},
     items::describe,
-    request::{Request, check_table_name, constraint, table_of_arn},
-    table::{Description, Shown, check_tag_count, read_tags, table_arn},
+    naming::{check_table_name, in_arn, prefix, split},
+    request::{Request, constraint},
+    table::{Description, Shown, check_tag_count, read_tags},
 };
 
 /// CreateTable.
-pub(crate) async fn create(service: &Service, caller: &Caller, request: &Request) -> Result<Json, Error> {
+pub(crate) async fn create(service: &Service, request: &Request) -> Result<Json, Error> {
     let name = request.table_name()?;
-    let description = Description::read(request)?;
-    let table = service.create_table(name, document(&description)).await?;
-    Ok(json!({ "TableDescription": show(service, caller, &table, "ACTIVE").await? }))
+    let description = Description::read(request, service.now())?;
+    let sealed = description.encrypted;
+    let table = service
+        .create_table(&name, document(&description), sealed)
+        .await?;
+    let hash = &description.key.hash;
+    if !description.is_lock_table() {
+        tracing::warn!(
+            table = name,
+            key = hash.name,
+            of_type = hash.key_type.name(),
+            has_range_key = description.key.range.is_some(),
+            "Terraform cannot lock on this table: it needs LockID, a string, as the whole key"
+        );
+    }
+    Ok(json!({ "TableDescription": show(service, request, &table, "ACTIVE").await? }))
 }
 
 /// DescribeTable.
-pub(crate) async fn describe_table(
-    service: &Service,
-    caller: &Caller,
-    request: &Request,
-) -> Result<Json, Error> {
-    let table = service.table(request.table_name()?).await?;
-    let status = if table.closing { "DELETING" } else { "ACTIVE" };
-    Ok(json!({ "Table": show(service, caller, &table, status).await? }))
+pub(crate) async fn describe_table(service: &Service, request: &Request) -> Result<Json, Error> {
+    let table = service.table(&request.table_name()?).await?;
+    let status = match (table.closing, table.restoring) {
+        (true, _) => "DELETING",
+        (false, true) => "CREATING",
+        (false, false) => "ACTIVE",
+    };
+    Ok(json!({ "Table": show(service, request, &table, status).await? }))
 }
 
 /// ListTables.
@@ -50,10 +61,13 @@ pub(crate) async fn list(service: &Service, request: &Request) -> Result<Json, E
             ));
         }
     };
-    let mut tables = service.list_tables(after, limit + 1).await?;
+    let tables = tables_of(service, &request.home.account, after, limit + 1).await?;
     let more = tables.len() > limit;
-    tables.truncate(limit);
-    let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+    let names: Vec<&str> = tables
+        .iter()
+        .take(limit)
+        .map(|table| split(&table.name).1)
+        .collect();
     let mut answer = json!({ "TableNames": names });
     if more {
         answer["LastEvaluatedTableName"] = json!(names.last());
@@ -61,29 +75,68 @@ pub(crate) async fn list(service: &Service, request: &Request) -> Result<Json, E
     Ok(answer)
 }
 
+/// Up to `limit` tables of an account, by name, after this one.
+async fn tables_of(service: &Service, account: &str, after: &str, limit: usize) -> Result<Vec<Table>, Error> {
+    let prefix = prefix(account);
+    let (mut found, mut after) = (Vec::new(), format!("{prefix}{after}"));
+    loop {
+        let page = service.list_tables(&after, LIST_TABLES_MAX).await?;
+        let Some(last) = page.last() else {
+            return Ok(found);
+        };
+        after.clone_from(&last.name);
+        let is_over = !prefix.is_empty() && !last.name.starts_with(&prefix);
+        let own = page.into_iter().filter(|table| split(&table.name).0 == account);
+        found.extend(own);
+        if is_over || found.len() >= limit {
+            found.truncate(limit);
+            return Ok(found);
+        }
+    }
+}
+
+/// What UpdateTable can change; some of it is refused by name.
+const UPDATES: [&str; 12] = [
+    "BillingMode",
+    "ProvisionedThroughput",
+    "DeletionProtectionEnabled",
+    "SSESpecification",
+    "TableClass",
+    "StreamSpecification",
+    "GlobalSecondaryIndexUpdates",
+    "GlobalTableWitnessUpdates",
+    "MultiRegionConsistency",
+    "OnDemandThroughput",
+    "ReplicaUpdates",
+    "WarmThroughput",
+];
+
 /// UpdateTable.
-pub(crate) async fn update(service: &Service, caller: &Caller, request: &Request) -> Result<Json, Error> {
-    if request.has("GlobalSecondaryIndexUpdates") || request.has("ReplicaUpdates") {
+pub(crate) async fn update(service: &Service, request: &Request) -> Result<Json, Error> {
+    let name = request.table_name()?;
+    if !UPDATES.iter().any(|update| request.has(update)) {
         return invalid(
-            "One or more parameter values were invalid: secondary indexes and replicas are not supported by this server",
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required",
         );
     }
-    let table = change(service, request.table_name()?, |description| {
-        description.change(request)
-    })
-    .await?;
-    Ok(json!({ "TableDescription": show(service, caller, &table, "ACTIVE").await? }))
+    let was_sealed = service.table(&name).await?.sealed;
+    let now = service.now();
+    let table = change(service, &name, |description| description.change(request, now)).await?;
+    if table.sealed != was_sealed {
+        service.store_items_anew(&table).await?;
+    }
+    Ok(json!({ "TableDescription": show(service, request, &table, "ACTIVE").await? }))
 }
 
 /// DeleteTable.
-pub(crate) async fn delete(service: &Service, caller: &Caller, request: &Request) -> Result<Json, Error> {
-    let table = service.table(request.table_name()?).await?;
+pub(crate) async fn delete(service: &Service, request: &Request) -> Result<Json, Error> {
+    let table = service.table(&request.table_name()?).await?;
     if describe(&table)?.deletion_protection {
         return invalid(
             "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
         );
     }
-    let description = show(service, caller, &table, "DELETING").await?;
+    let description = show(service, request, &table, "DELETING").await?;
     service.delete_table(&table.name).await?;
     Ok(json!({ "TableDescription": description }))
 }
@@ -125,32 +178,15 @@ pub(crate) async fn untag(service: &Service, request: &Request) -> Result<Json, 
     Ok(json!({}))
 }
 
-/// DescribeTimeToLive: no table has any.
-pub(crate) async fn time_to_live(service: &Service, request: &Request) -> Result<Json, Error> {
-    service.table(request.table_name()?).await?;
-    Ok(json!({ "TimeToLiveDescription": { "TimeToLiveStatus": "DISABLED" } }))
-}
-
-/// DescribeContinuousBackups: as a new table answers on AWS.
-pub(crate) async fn continuous_backups(service: &Service, request: &Request) -> Result<Json, Error> {
-    service.table(request.table_name()?).await?;
-    Ok(json!({
-        "ContinuousBackupsDescription": {
-            "ContinuousBackupsStatus": "ENABLED",
-            "PointInTimeRecoveryDescription": { "PointInTimeRecoveryStatus": "DISABLED" },
-        }
-    }))
-}
-
 /// The table whose ARN the request names.
-async fn tagged(service: &Service, request: &Request) -> Result<Table, Error> {
+pub(crate) async fn tagged(service: &Service, request: &Request) -> Result<Table, Error> {
     let arn = request.required("ResourceArn", request.text("ResourceArn")?)?;
-    let Some(name) = table_of_arn(arn) else {
+    if in_arn(arn).is_none() {
         return invalid(format!(
             "Invalid TableArn: Invalid ResourceArn provided as input {arn}"
         ));
-    };
-    match service.table(name).await {
+    }
+    match service.table(&request.home.stored(arn, "ResourceArn")?).await {
         Err(tidelock_service::Error::NoSuchTable(_)) => Err(Error::ResourceNotFound(format!(
             "Requested resource not found: ResourcArn: {arn} not found"
         ))),
@@ -159,7 +195,7 @@ async fn tagged(service: &Service, request: &Request) -> Result<Table, Error> {
 }
 
 /// Changes a table's description; the change is tried on a copy first, because it may be refused.
-async fn change(
+pub(crate) async fn change(
     service: &Service,
     name: &str,
     apply: impl Fn(&mut Description) -> Result<(), Error> + Send + Sync,
@@ -171,16 +207,22 @@ async fn change(
             && apply(&mut description).is_ok()
         {
             table.document = document(&description);
+            table.sealed = description.encrypted;
         }
     });
     Ok(changed.await?)
 }
 
-fn document(description: &Description) -> String {
+pub(crate) fn document(description: &Description) -> String {
     json!(description).to_string()
 }
 
-async fn show(service: &Service, caller: &Caller, table: &Table, status: &str) -> Result<Json, Error> {
+pub(crate) async fn show(
+    service: &Service,
+    request: &Request,
+    table: &Table,
+    status: &str,
+) -> Result<Json, Error> {
     let rows = Vec::new()..vec![u8::MAX; HASH_KEY_BYTES_MAX + 1];
     let mut items = 0;
     let mut bytes = 0;
@@ -200,8 +242,8 @@ async fn show(service: &Service, caller: &Caller, table: &Table, status: &str) -
             .sum::<usize>();
     }
     let shown = Shown {
-        name: &table.name,
-        arn: &table_arn(&caller.principal, &table.name),
+        name: split(&table.name).1,
+        arn: &request.home.arn(&table.name),
         id: &table.id,
         status,
         created: table.created,

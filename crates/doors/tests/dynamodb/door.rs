@@ -32,6 +32,7 @@ impl World for FakeWorld {
 
 pub(crate) struct Door {
     pub(crate) service: Service,
+    pub(crate) engine: Arc<MemoryEngine>,
     pub(crate) world: Arc<FakeWorld>,
     pub(crate) caller: Caller,
 }
@@ -43,9 +44,11 @@ impl Door {
             principal: "arn:aws:iam::123456789012:user/ann".to_owned(),
             ..Caller::default()
         };
+        let engine = Arc::new(MemoryEngine::new());
         Door {
+            engine: engine.clone(),
             service: Service::new(
-                Arc::new(MemoryEngine::new()),
+                engine,
                 world.clone(),
                 tidelock_service::RootKey::new(&[1; 32]).into(),
             ),
@@ -70,7 +73,7 @@ impl Door {
     }
 
     pub(crate) async fn send(&self, operation: &str, body: impl Into<Bytes>) -> Response<DoorBody> {
-        dynamodb::handle(&self.service, &self.caller, operation, None, body.into()).await
+        dynamodb::as_operator(&self.service, &self.caller, operation, None, body.into()).await
     }
 
     pub(crate) async fn call(&self, operation: &str, body: &Json) -> (u16, Json) {

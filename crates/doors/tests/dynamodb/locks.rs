@@ -59,7 +59,7 @@ async fn held(door: &Door) -> Option<Lock> {
 
 async fn take_through(door: &Door, facet: Facet, id: &str) -> Locking {
     // The file and http doors lock only what is in a bucket here.
-    let _ = door.service.create_bucket("tfstate").await;
+    let _ = door.service.create_bucket("tfstate", "123456789012").await;
     let acquire = LockRequest {
         id: LockId::try_from(id).unwrap(),
         info: info(id),
@@ -137,6 +137,7 @@ async fn both_ways_of_locking_with_one_id_are_one_lock_until_both_are_off() {
         facet: Facet::File,
         caller: Caller::default(),
         invocation: None,
+        may_force: true,
     };
     door.service.release(&address(), &release).await.unwrap();
     assert_eq!(door.ok("GetItem", look()).await, shown("both"));
@@ -269,7 +270,10 @@ async fn put_state(door: &Door, bytes: &'static [u8]) {
 #[tokio::test]
 async fn the_digest_is_that_of_the_state_whatever_was_put() {
     let door = Door::with_lock_table().await;
-    door.service.create_bucket("tfstate").await.unwrap();
+    door.service
+        .create_bucket("tfstate", "123456789012")
+        .await
+        .unwrap();
     let get = json!({"TableName": "locks", "Key": digest_item(json!({}))});
     assert_eq!(door.ok("GetItem", get.clone()).await, json!({}));
     let stale = digest_item(json!({"Digest": {"S": "stale"}, "Owner": {"S": "ann"}}));
@@ -355,7 +359,8 @@ async fn a_retried_delete_leaves_the_next_holder_alone() {
         for id in ["two", "three"] {
             let invocation = Some(call.to_owned());
             let body = delete.to_string().into();
-            let answer = dynamodb::handle(&door.service, &door.caller, "DeleteItem", invocation, body).await;
+            let answer =
+                dynamodb::as_operator(&door.service, &door.caller, "DeleteItem", invocation, body).await;
             assert_eq!(answer.status(), 200, "{call}");
             let taken = door.call("PutItem", &take(id)).await.0;
             assert_eq!(taken, if id == "two" { 200 } else { 400 }, "{call} {id}");
