@@ -4,14 +4,16 @@ use http::{Response, StatusCode};
 use tidelock_core::{
     Versioning,
     limits::{BUCKET_DOCUMENT_BYTES_MAX, BUCKET_TAGS_MAX},
+    object_lock::ObjectLock,
 };
-use tidelock_service::Bucket;
+use tidelock_service::{Bucket, Error as ServiceError};
 
 use super::{
     acl,
+    encryption::{self, default_key},
     error::{Code, Error, Result},
-    headers::check_acl,
-    request::{Request, document, empty, set, text_document},
+    lifecycle, logging, object_lock, policy,
+    request::{Request, document, empty, set, tell_owner, text_document},
     subresource::{Set, Subresource, Unset},
     tagging,
     xml::{Document, Element},
@@ -31,11 +33,14 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let after = request.query.filled("continuation-token").unwrap_or_default();
     let limit = request.query.count("max-buckets")?.unwrap_or(usize::MAX);
     let mut buckets: Vec<Bucket> = request.service.buckets().await?;
-    buckets.retain(|bucket| bucket.name.starts_with(prefix) && bucket.name.as_str() > after);
+    let account = request.identity.account_id.as_str();
+    buckets.retain(|bucket| {
+        bucket.owner == account && bucket.name.starts_with(prefix) && bucket.name.as_str() > after
+    });
     let more = buckets.len() > limit;
     buckets.truncate(limit);
     let mut xml = Document::new("ListAllMyBucketsResult");
-    request.owner("Owner", &mut xml);
+    tell_owner(&mut xml, "Owner", account);
     xml.open("Buckets");
     for bucket in &buckets {
         xml.open("Bucket")
@@ -51,37 +56,49 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Response<DoorBody>> {
     Ok(document(xml))
 }
 
-/// CreateBucket.
+/// CreateBucket. A new bucket is as S3 makes it: its owner owns every object, and all public access is blocked.
 ///
 /// # Errors
-/// `BucketAlreadyOwnedByYou`, `InvalidBucketName`, `MalformedXML`; `NotImplemented` with Object Lock.
+/// `BucketAlreadyExists`, `BucketAlreadyOwnedByYou`, `InvalidBucketName`, `MalformedXML`.
 pub(crate) async fn create(request: &Request<'_>, body: &[u8]) -> Result<Response<DoorBody>> {
     let name = request.bucket()?;
-    check_acl(request.headers)?;
-    if request
+    let is_locked = request
         .header("x-amz-bucket-object-lock-enabled")?
-        .is_some_and(|on| on.eq_ignore_ascii_case("true"))
-    {
-        return Err(Error::not_implemented("Object Lock"));
-    }
+        .is_some_and(|on| on.eq_ignore_ascii_case("true"));
     if !body.is_empty() {
         // The constraint names a region; a bucket here is in every one.
         Element::parse(body, "CreateBucketConfiguration")?;
     }
     let ownership = request
         .header("x-amz-object-ownership")?
-        .map(ownership)
-        .transpose()?;
-    request.service.create_bucket(name).await?;
-    if let Some(document) = ownership {
-        keep(request, "ownershipControls", document).await?;
+        .unwrap_or(OWNER_ENFORCED);
+    let controls = ownership_controls(ownership)?;
+    let delivers = acl::of_new_bucket(request.headers, ownership == OWNER_ENFORCED)?;
+    let account = &request.identity.account_id;
+    let configure = |bucket: &mut Bucket| {
+        let mut keep = |name: &str, text: String| drop(bucket.documents.insert(name.to_owned(), text));
+        keep(OWNERSHIP, controls);
+        keep(PUBLIC_ACCESS_BLOCK, all_blocked());
+        if delivers {
+            keep(acl::DOCUMENT, "log-delivery-write".to_owned());
+        }
+        if is_locked {
+            bucket.versioning = Versioning::Enabled;
+            bucket.object_lock = Some(ObjectLock::default());
+        }
+    };
+    match request.service.create_bucket_with(name, account, configure).await {
+        Err(ServiceError::BucketExists(_)) if request.open_bucket().await?.owner != *account => {
+            return Err(Error::new(Code::BucketAlreadyExists).with("BucketName", name));
+        }
+        created => drop(created?),
     }
     let mut response = empty(StatusCode::OK);
     set(&mut response, "location", &format!("/{name}"));
     Ok(response)
 }
 
-fn ownership(header: &str) -> Result<String> {
+fn ownership_controls(header: &str) -> Result<String> {
     if !OWNERSHIPS.contains(&header) {
         return Err(Error::argument(
             "Invalid x-amz-object-ownership header",
@@ -94,12 +111,39 @@ fn ownership(header: &str) -> Result<String> {
     Ok(xml.finish())
 }
 
+fn all_blocked() -> String {
+    let mut xml = Document::new("PublicAccessBlockConfiguration");
+    for block in PUBLIC_ACCESS_BLOCKS {
+        xml.text(block, "true");
+    }
+    xml.finish()
+}
+
+/// A document that the bucket keeps. What is kept was read before, and reads again.
+fn kept(bucket: &Bucket, name: &str, root: &str) -> Option<Element> {
+    let text = bucket.documents.get(name)?;
+    Element::parse(text.as_bytes(), root).ok()
+}
+
+/// Whether the bucket's public access block has this element set.
+pub(crate) fn blocks(bucket: &Bucket, what: &str) -> bool {
+    let block = kept(bucket, PUBLIC_ACCESS_BLOCK, "PublicAccessBlockConfiguration");
+    block.is_some_and(|block| block.child_text(what) == Some("true"))
+}
+
+/// Whether the bucket's owner owns every object in it, so that there are no access control lists.
+pub(crate) fn is_owner_enforced(bucket: &Bucket) -> bool {
+    let controls = kept(bucket, OWNERSHIP, "OwnershipControls");
+    let rule = controls.as_ref().and_then(|controls| controls.child("Rule"));
+    rule.and_then(|rule| rule.child_text("ObjectOwnership")) == Some(OWNER_ENFORCED)
+}
+
 /// HeadBucket.
 ///
 /// # Errors
 /// `NoSuchBucket`.
 pub(crate) async fn head(request: &Request<'_>) -> Result<Response<DoorBody>> {
-    request.service.bucket(request.bucket()?).await?;
+    request.open_bucket().await?;
     let mut response = empty(StatusCode::OK);
     set(&mut response, "x-amz-access-point-alias", "false");
     Ok(response)
@@ -119,7 +163,7 @@ pub(crate) async fn delete(request: &Request<'_>) -> Result<Response<DoorBody>> 
 /// # Errors
 /// `NoSuchBucket`.
 pub(crate) async fn location(request: &Request<'_>) -> Result<Response<DoorBody>> {
-    request.service.bucket(request.bucket()?).await?;
+    request.open_bucket().await?;
     let region = &request.identity.region;
     let region = if region == FIRST_REGION { "" } else { region };
     Ok(document(Document::text_root("LocationConstraint", region)))
@@ -130,7 +174,7 @@ pub(crate) async fn location(request: &Request<'_>) -> Result<Response<DoorBody>
 /// # Errors
 /// `NoSuchBucket`.
 pub(crate) async fn versioning(request: &Request<'_>) -> Result<Response<DoorBody>> {
-    let bucket = request.service.bucket(request.bucket()?).await?;
+    let bucket = request.open_bucket().await?;
     let status = match bucket.versioning {
         Versioning::Unversioned => None,
         Versioning::Enabled => Some("Enabled"),
@@ -144,7 +188,7 @@ pub(crate) async fn versioning(request: &Request<'_>) -> Result<Response<DoorBod
 /// PutBucketVersioning.
 ///
 /// # Errors
-/// `MalformedXML`, `NoSuchBucket`; `NotImplemented` with MFA delete.
+/// `MalformedXML`, `NoSuchBucket`; `InvalidBucketState` to suspend it with Object Lock, `NotImplemented` with MFA delete.
 pub(crate) async fn set_versioning(request: &Request<'_>, body: &[u8]) -> Result<Response<DoorBody>> {
     let configuration = Element::parse(body, "VersioningConfiguration")?;
     if configuration.child_text("MfaDelete") == Some("Enabled") {
@@ -156,8 +200,10 @@ pub(crate) async fn set_versioning(request: &Request<'_>, body: &[u8]) -> Result
         Some(_) => return Err(Error::new(Code::MalformedXML)),
         None => return Err(Error::new(Code::IllegalVersioningConfigurationException)),
     };
-    let change = |bucket: &mut Bucket| bucket.versioning = versioning;
-    request.service.change_bucket(request.bucket()?, change).await?;
+    request
+        .service
+        .set_versioning(request.bucket()?, versioning)
+        .await?;
     Ok(empty(StatusCode::OK))
 }
 
@@ -166,12 +212,35 @@ pub(crate) async fn set_versioning(request: &Request<'_>, body: &[u8]) -> Result
 /// # Errors
 /// `NoSuchBucket`, or the part's own error when it was never set.
 pub(crate) async fn get_part(request: &Request<'_>, part: &Subresource) -> Result<Response<DoorBody>> {
-    let bucket = request.service.bucket(request.bucket()?).await?;
-    if let Some(kept) = bucket.documents.get(part.query) {
-        return Ok(text_document(kept.clone()));
+    let bucket = request.open_bucket().await?;
+    let kept = bucket.documents.get(part.query);
+    match (&part.set, kept) {
+        (Set::Lifecycle, _) => {
+            if let Some(rules) = &bucket.lifecycle {
+                return Ok(lifecycle::shown(rules));
+            }
+        }
+        (Set::ObjectLock, _) => {
+            if let Some(lock) = bucket.object_lock {
+                return Ok(object_lock::shown(lock));
+            }
+        }
+        (Set::Logging, _) => {
+            if let Some(logging) = &bucket.logging {
+                return Ok(logging::shown(logging));
+            }
+        }
+        (Set::Policy, Some(text)) => return Ok(policy::shown(text)),
+        (Set::Keep(_), Some(text)) => return Ok(text_document(text.clone())),
+        _ => {}
     }
+    unset(request, part, &bucket)
+}
+
+/// What a part answers that was never set.
+fn unset(request: &Request<'_>, part: &Subresource, bucket: &Bucket) -> Result<Response<DoorBody>> {
     match part.unset {
-        Unset::Error(code) => Err(Error::new(code).with("BucketName", bucket.name)),
+        Unset::Error(code) => Err(Error::new(code).with("BucketName", &bucket.name)),
         Unset::Document(root, None) => Ok(document(Document::new(root))),
         Unset::Document(root, Some((name, value))) => {
             let mut xml = Document::new(root);
@@ -184,28 +253,37 @@ pub(crate) async fn get_part(request: &Request<'_>, part: &Subresource) -> Resul
             xml.text("IsTruncated", "false");
             Ok(document(xml))
         }
-        Unset::Acl => Ok(acl::owners(request)),
+        Unset::Acl => Ok(acl::of_bucket(bucket)),
+        Unset::Encryption => Ok(document(encryption::shown_default())),
+        Unset::PolicyStatus => policy::status(bucket),
     }
 }
 
-/// Writes a part of the configuration, where that asks nothing of the server.
+/// Writes a part of the configuration.
 ///
 /// # Errors
-/// `NotImplemented` for what would have to be enforced; `MalformedXML`, `NoSuchBucket`.
+/// `NotImplemented` for what is not done here; `MalformedXML`, `NoSuchBucket`, and those of the part.
 pub(crate) async fn put_part(
     request: &Request<'_>,
     part: &Subresource,
     body: &[u8],
 ) -> Result<Response<DoorBody>> {
-    request.service.bucket(request.bucket()?).await?;
+    request.open_bucket().await?;
     match part.set {
-        Set::Acl => acl::check(request, body)?,
-        Set::Empty(root) if Element::parse(body, root)?.children.is_empty() => {}
-        Set::Empty(_) | Set::Refuse => return Err(Error::not_implemented(part.put)),
+        Set::Acl => acl::put_bucket(request, body).await?,
+        Set::Lifecycle => return lifecycle::put(request, body).await,
+        Set::Logging => return logging::put(request, body).await,
+        Set::ObjectLock => return object_lock::put_configuration(request, body).await,
+        Set::Policy => return policy::put(request, body).await,
+        Set::Only(root, only) if says_only(&Element::parse(body, root)?, only) => {}
+        Set::Only(..) | Set::Refuse => return Err(Error::not_implemented(part.put)),
         Set::Keep(root) => {
             let element = Element::parse(body, root)?;
-            check_part(part, &element)?;
-            keep(request, part.query, element.render()).await?;
+            check_part(request, part, &element).await?;
+            match part.query {
+                "encryption" => keep_encryption(request, &element).await?,
+                other => keep(request, other, element.render()).await?,
+            }
         }
     }
     let status = match part.query {
@@ -216,14 +294,38 @@ pub(crate) async fn put_part(
     Ok(empty(status))
 }
 
+/// Whether a document says nothing, or only this.
+fn says_only(document: &Element, only: Option<(&str, &str)>) -> bool {
+    let is_only = |child: &Element| Some((child.name.as_str(), child.text())) == only;
+    document.children.iter().all(is_only)
+}
+
 /// Removes a part of the configuration; succeeds when there is none.
 ///
 /// # Errors
 /// `NoSuchBucket`.
 pub(crate) async fn delete_part(request: &Request<'_>, part: &Subresource) -> Result<Response<DoorBody>> {
-    let remove = |bucket: &mut Bucket| drop(bucket.documents.remove(part.query));
+    let remove = |bucket: &mut Bucket| {
+        match part.query {
+            "lifecycle" => bucket.lifecycle = None,
+            "encryption" => bucket.default_key = None,
+            _ => {}
+        }
+        bucket.documents.remove(part.query);
+    };
     request.service.change_bucket(request.bucket()?, remove).await?;
     Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// Keeps the default encryption, and the key that it names.
+async fn keep_encryption(request: &Request<'_>, element: &Element) -> Result<()> {
+    let (document, key) = (element.render(), default_key(element)?);
+    let change = |bucket: &mut Bucket| {
+        bucket.documents.insert("encryption".to_owned(), document.clone());
+        bucket.default_key.clone_from(&key);
+    };
+    request.service.change_bucket(request.bucket()?, change).await?;
+    Ok(())
 }
 
 async fn keep(request: &Request<'_>, name: &str, document: String) -> Result<()> {
@@ -242,38 +344,43 @@ const PUBLIC_ACCESS_BLOCKS: [&str; 4] = [
     "RestrictPublicBuckets",
 ];
 
-const OWNERSHIPS: [&str; 3] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
+/// The name under which a bucket keeps its public access block.
+const PUBLIC_ACCESS_BLOCK: &str = "publicAccessBlock";
+
+/// The name under which a bucket keeps who owns the objects in it.
+const OWNERSHIP: &str = "ownershipControls";
+const OWNER_ENFORCED: &str = "BucketOwnerEnforced";
+const OWNERSHIPS: [&str; 3] = [OWNER_ENFORCED, "BucketOwnerPreferred", "ObjectWriter"];
 
 /// Checks a document that is to be kept.
-fn check_part(part: &Subresource, element: &Element) -> Result<()> {
+///
+/// # Errors
+/// `MalformedXML`, and those of the part.
+async fn check_part(request: &Request<'_>, part: &Subresource, element: &Element) -> Result<()> {
     let malformed = || Error::new(Code::MalformedXML);
     match part.query {
         "tagging" => tagging::of_document(element, BUCKET_TAGS_MAX).map(drop),
-        "ownershipControls" => {
+        OWNERSHIP => {
             let rule = element
                 .child("Rule")
                 .and_then(|rule| rule.child_text("ObjectOwnership"));
-            rule.filter(|rule| OWNERSHIPS.contains(rule))
-                .map(drop)
-                .ok_or_else(malformed)
-        }
-        "encryption" => {
-            let known = |rule: &Element| {
-                let default = rule.child("ApplyServerSideEncryptionByDefault");
-                let algorithm = default.and_then(|default| default.child_text("SSEAlgorithm"));
-                matches!(algorithm, Some("AES256" | "aws:kms" | "aws:kms:dsse"))
-            };
-            let rules: Vec<&Element> = element.all("Rule").collect();
-            match !rules.is_empty() && rules.into_iter().all(known) {
-                true => Ok(()),
-                false => Err(malformed()),
+            let rule = rule
+                .filter(|rule| OWNERSHIPS.contains(rule))
+                .ok_or_else(malformed)?;
+            let has_list = request.open_bucket().await?.documents.contains_key(acl::DOCUMENT);
+            match has_list && rule == OWNER_ENFORCED {
+                true => Err(Error::new(Code::InvalidBucketAclWithObjectOwnership)),
+                false => Ok(()),
             }
         }
-        "publicAccessBlock" => {
-            let known = |flag: &Element| {
-                PUBLIC_ACCESS_BLOCKS.contains(&flag.name.as_str()) && matches!(flag.text(), "true" | "false")
-            };
-            match !element.children.is_empty() && element.children.iter().all(known) {
+        "encryption" => default_key(element).map(drop),
+        PUBLIC_ACCESS_BLOCK => {
+            let known = element.has_only_once(&PUBLIC_ACCESS_BLOCKS)
+                && element
+                    .children
+                    .iter()
+                    .all(|flag| matches!(flag.text(), "true" | "false"));
+            match known && !element.children.is_empty() {
                 true => Ok(()),
                 false => Err(malformed()),
             }

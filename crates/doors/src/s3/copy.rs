@@ -10,7 +10,7 @@ use tidelock_service::NewBody;
 use super::{
     checksums,
     conditions::{ReadConditions, for_write},
-    encryption::{check_customer_key, is_encryption},
+    encryption::{check_customer_key, is_encryption, may_open, seal_under},
     error::{Code, Error, Result},
     headers::{self, COPY_SOURCE, class_of, is_description},
     multipart,
@@ -23,14 +23,14 @@ use crate::aws_common::time::iso_millis;
 use crate::{DoorBody, aws_common::checksum::Checksum};
 
 /// The object that is copied.
-struct Source {
-    address: Address,
-    id: Option<VersionId>,
+pub(super) struct Source {
+    pub(super) address: Address,
+    pub(super) id: Option<VersionId>,
 }
 
 impl Source {
     /// Reads `x-amz-copy-source`: `[/]bucket/key[?versionId=…]`, percent-encoded.
-    fn read(header: &str) -> Result<Source> {
+    pub(super) fn read(header: &str) -> Result<Source> {
         let invalid = || {
             Error::argument(
                 "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
@@ -56,6 +56,9 @@ impl Source {
 
     /// The version to copy, once every condition on it holds.
     async fn find(&self, request: &Request<'_>) -> Result<(Version, Body)> {
+        request
+            .check_owner_of(self.address.bucket(), "x-amz-source-expected-bucket-owner")
+            .await?;
         let version = request.service.find(&self.address, self.id.as_ref()).await?;
         let Some(body) = version.body.clone() else {
             return Err(Error::because(
@@ -64,6 +67,7 @@ impl Source {
             ));
         };
         check_customer_key(request.headers, "x-amz-copy-source-", &body.content)?;
+        may_open(request, &self.address, &body).await?;
         ReadConditions::of_copy_source(request.headers)?
             .check(&body.etag, version.written)
             .map_err(|_| Error::new(Code::PreconditionFailed))?;
@@ -79,7 +83,7 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
     let address = request.address()?;
     let source = Source::read(request.header(COPY_SOURCE)?.unwrap_or_default())?;
     let (from, body) = source.find(request).await?;
-    let mut content = content(request, &body)?;
+    let mut content = content(request, &body).await?;
     if source.address == address && source.id.is_none() && !changes(request, &body, &content)? {
         return Err(Error::because(
             Code::InvalidRequest,
@@ -89,6 +93,7 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
     }
     let bytes = request.service.read_all(&source.address, from.seq, &body).await?;
     content.headers.extend(checksum(request, &body, &bytes)?);
+    seal_under(request, &mut content).await?;
     let new = NewBody {
         bytes,
         md5: md5(&body)?,
@@ -118,8 +123,8 @@ fn tell_source(response: &mut Response<DoorBody>, from: &Version) {
 }
 
 /// What the copy says of itself: description and tags of the source unless they are replaced, everything else anew.
-fn content(request: &Request<'_>, source: &Body) -> Result<Content> {
-    let mut content = headers::content(request.headers)?;
+async fn content(request: &Request<'_>, source: &Body) -> Result<Content> {
+    let mut content = headers::content(request).await?;
     if !replaces(request, "x-amz-metadata-directive")? {
         content.headers.retain(|name, _| !is_description(name));
         let kept = source
@@ -152,7 +157,7 @@ fn replaces(request: &Request<'_>, directive: &str) -> Result<bool> {
 fn changes(request: &Request<'_>, source: &Body, content: &Content) -> Result<bool> {
     Ok(replaces(request, "x-amz-metadata-directive")?
         || class_of(content) != class_of(&source.content)
-        || content.headers.keys().any(|name| is_encryption(name)))
+        || request.headers.keys().any(|name| is_encryption(name.as_str())))
 }
 
 /// The checksum of the copy: with the algorithm that is asked for, else with that of the source.

@@ -8,13 +8,14 @@ use tidelock_core::{
 };
 
 use super::{
+    access,
     conditions::{self, unquoted},
     error::{Code, Error, Result},
-    lock_file,
+    lock_file, object_lock,
     request::{Request, document, empty, set},
     xml::{Document, Element},
 };
-use crate::{DoorBody, aws_common::payload};
+use crate::{DoorBody, audit::Touched, aws_common::payload};
 
 /// DeleteObject.
 ///
@@ -32,6 +33,9 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
     let deleted = one(request, &address, id.as_ref(), precondition).await?;
     let mut response = empty(StatusCode::NO_CONTENT);
     let version = deleted.version.as_ref();
+    if let Some(version) = version {
+        response.extensions_mut().insert(Touched::version(version));
+    }
     if version.is_some_and(|version| version.body.is_none()) {
         set(&mut response, "x-amz-delete-marker", "true");
     }
@@ -39,6 +43,17 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
         set(&mut response, "x-amz-version-id", id.as_str());
     }
     Ok(response)
+}
+
+/// One of several, each of which the caller must be allowed.
+async fn one_of_batch(
+    request: &Request<'_>,
+    address: &Address,
+    entry: &Entry,
+    precondition: Precondition,
+) -> Result<Deleted> {
+    access::may_delete(request, address, entry.id.is_some())?;
+    one(request, address, entry.id.as_ref(), precondition).await
 }
 
 async fn one(
@@ -58,7 +73,14 @@ async fn one(
     if precondition != Precondition::default() {
         check(&precondition, &service.find(address, Some(id)).await?)?;
     }
-    Ok(service.delete_version(address, id, request.caller).await?)
+    Ok(match object_lock::bypasses(request)? {
+        false => service.delete_version(address, id, request.caller).await?,
+        true => {
+            service
+                .delete_governed_version(address, id, request.caller)
+                .await?
+        }
+    })
 }
 
 /// Holds a condition against the version that is there.
@@ -107,12 +129,24 @@ pub(crate) async fn batch(request: &Request<'_>, body: &payload::Body) -> Result
             etags: entry.etag.clone().map(|etag| vec![etag]),
         };
         let outcome = match Address::new(bucket, &entry.key) {
-            Ok(address) => one(request, &address, entry.id.as_ref(), precondition).await,
+            Ok(address) => one_of_batch(request, &address, entry, precondition).await,
             Err(why) => Err(why.into()),
         };
+        request.access.touches(touched(bucket, entry, &outcome));
         report(&mut xml, entry, outcome, quiet);
     }
     Ok(document(xml))
+}
+
+/// What the audit log says of one of a batch.
+fn touched(bucket: &str, entry: &Entry, outcome: &Result<Deleted>) -> Touched {
+    let made = outcome.as_ref().ok().and_then(|deleted| deleted.version.as_ref());
+    let version = entry.id.as_ref().or(made.map(|version| &version.id));
+    Touched {
+        version: version.map(VersionId::to_string).unwrap_or_default(),
+        code: outcome.as_ref().err().map_or("", |error| error.code).to_owned(),
+        ..Touched::at(format!("{bucket}/{}", entry.key))
+    }
 }
 
 fn entry(object: &Element) -> Result<Entry> {

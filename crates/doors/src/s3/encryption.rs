@@ -5,19 +5,76 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderMap;
 use md5::{Digest, Md5};
-use tidelock_core::{Body, Content};
+use tidelock_core::{Address, Body, Content};
+use tidelock_service::{Bucket, DefaultKey};
 use zeroize::Zeroizing;
 
 use super::{
     error::{Code, Error, Result},
     headers::text,
+    request::Request,
+    xml::{Document, Element},
 };
 
 const ENCRYPTION: &str = "x-amz-server-side-encryption";
 const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+/// The root of a bucket's encryption.
+const CONFIGURATION: &str = "ServerSideEncryptionConfiguration";
+const CONTEXT: &str = "x-amz-server-side-encryption-context";
 const BUCKET_KEY: &str = "x-amz-server-side-encryption-bucket-key-enabled";
 const CUSTOMER_ALGORITHM: &str = "x-amz-server-side-encryption-customer-algorithm";
 const CUSTOMER_KEY_MD5: &str = "x-amz-server-side-encryption-customer-key-md5";
+
+/// The KMS key that a bucket's default encryption names; `None` for one without.
+///
+/// # Errors
+/// `MalformedXML`; `InvalidArgument` for a key that is named without KMS.
+pub(crate) fn default_key(configuration: &Element) -> Result<Option<DefaultKey>> {
+    let mut rules = configuration.all("Rule");
+    let (Some(rule), None) = (rules.next(), rules.next()) else {
+        return Err(Error::new(Code::MalformedXML));
+    };
+    let default = rule.child("ApplyServerSideEncryptionByDefault");
+    let known = configuration.has_only(&["Rule"])
+        && rule.has_only_once(&["ApplyServerSideEncryptionByDefault", "BucketKeyEnabled"])
+        && matches!(rule.child_text("BucketKeyEnabled"), None | Some("true" | "false"));
+    let default =
+        default.filter(|default| known && default.has_only_once(&["SSEAlgorithm", "KMSMasterKeyID"]));
+    let algorithm = default.and_then(|default| default.child_text("SSEAlgorithm"));
+    let key = default.and_then(|default| default.child_text("KMSMasterKeyID"));
+    let key = key.filter(|key| !key.is_empty()).map(str::to_owned);
+    match (algorithm, key) {
+        (Some(algorithm @ ("aws:kms" | "aws:kms:dsse")), key) => Ok(Some(DefaultKey {
+            algorithm: algorithm.to_owned(),
+            key,
+            bucket_key: rule.child_text("BucketKeyEnabled") == Some("true"),
+        })),
+        (Some("AES256"), None) => Ok(None),
+        (Some("AES256"), Some(key)) => Err(Error::argument(
+            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
+            "ApplyServerSideEncryptionByDefault",
+            &key,
+        )),
+        _ => Err(Error::new(Code::MalformedXML)),
+    }
+}
+
+/// Settles the KMS key that a body is to be sealed under, if it is to be, and refuses who may not use it.
+///
+/// # Errors
+/// `KMS.NotFoundException` and the like for a key that cannot be used now, `AccessDenied`.
+pub(crate) async fn seal_under(request: &Request<'_>, content: &mut Content) -> Result<()> {
+    let (bucket, address) = (request.open_bucket().await?, request.address()?);
+    Ok(request.access.may_seal(&bucket, &address, content).await??)
+}
+
+/// Refuses who may not use the KMS key that a body is sealed under, if it is.
+///
+/// # Errors
+/// `KMS.NotFoundException` for a key that is gone, `AccessDenied`.
+pub(crate) async fn may_open(request: &Request<'_>, address: &Address, body: &Body) -> Result<()> {
+    Ok(request.access.may_open(address, body).await??)
+}
 
 /// Whether a kept header tells how the object is encrypted.
 pub(crate) fn is_encryption(name: &str) -> bool {
@@ -47,6 +104,9 @@ pub(crate) fn encryption(headers: &HeaderMap) -> Result<BTreeMap<String, String>
                        x-amz-server-side-encryption : aws:kms";
         return Err(wrong_method(message, stated));
     }
+    if text(headers, CONTEXT)?.is_some() {
+        return Err(Error::new(Code::NotImplemented).with("Header", CONTEXT));
+    }
     let bucket_key = text(headers, BUCKET_KEY)?.filter(|on| kms && on.eq_ignore_ascii_case("true"));
     let customer_md5 = customer_key(headers, "x-amz-")?;
     if customer_md5.is_some() && algorithm.is_some() {
@@ -66,6 +126,25 @@ pub(crate) fn encryption(headers: &HeaderMap) -> Result<BTreeMap<String, String>
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
         .collect())
+}
+
+/// Says of a new object how it is encrypted that says nothing itself, in a bucket that names no KMS key: as everything is.
+pub(crate) fn encrypt_by_default(bucket: &Bucket, content: &mut Content) {
+    let is_said = content.headers.keys().any(|name| is_encryption(name));
+    if !is_said && bucket.default_key.is_none() {
+        content.headers.insert(ENCRYPTION.to_owned(), "AES256".to_owned());
+    }
+}
+
+/// What every bucket answers that says nothing else: what is stored is always encrypted.
+pub(crate) fn shown_default() -> Document {
+    let mut xml = Document::new(CONFIGURATION);
+    xml.open("Rule")
+        .open("ApplyServerSideEncryptionByDefault")
+        .text("SSEAlgorithm", "AES256")
+        .close()
+        .text("BucketKeyEnabled", "false");
+    xml
 }
 
 fn wrong_method(message: &'static str, stated: &str) -> Error {

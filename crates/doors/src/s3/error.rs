@@ -8,6 +8,7 @@ use http::StatusCode;
 use tidelock_core::{
     Address, AddressError,
     decide::Why,
+    kms::KmsError,
     limits::{OBJECT_BYTES_MAX, PART_BYTES_MIN},
 };
 use tidelock_service::{EngineError, Error as ServiceError};
@@ -49,6 +50,7 @@ codes! {
     AccessDenied 403 "Access Denied",
     BadDigest 400 "The Content-MD5 you specified did not match what we received.",
     BadRequest 400 "Bad Request",
+    BucketAlreadyExists 409 "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.",
     BucketAlreadyOwnedByYou 409 "Your previous request to create the named bucket succeeded and you already own it.",
     BucketNotEmpty 409 "The bucket you tried to delete is not empty",
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size",
@@ -56,15 +58,19 @@ codes! {
     IllegalVersioningConfigurationException 400 "The Versioning element must be specified",
     InternalError 500 "We encountered an internal error. Please try again.",
     InvalidArgument 400 "Invalid Argument",
+    InvalidBucketAclWithObjectOwnership 400 "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
     InvalidBucketName 400 "The specified bucket is not valid.",
+    InvalidBucketState 409 "The request is not valid with the current state of the bucket.",
     InvalidPart 400 "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
     InvalidPartNumber 416 "The requested partnumber is not satisfiable",
     InvalidPartOrder 400 "The list of parts was not in ascending order. Parts must be ordered by part number.",
     InvalidRange 416 "The requested range is not satisfiable",
     InvalidRequest 400 "Invalid Request",
     InvalidStorageClass 400 "The storage class you specified is not valid",
+    InvalidTargetBucketForLogging 400 "The target bucket for logging does not exist, is not owned by you, or does not have the appropriate grants for the log-delivery group.",
     InvalidTag 400 "The TagValue you have provided is invalid",
     InvalidURI 400 "Couldn't parse the specified URI.",
+    MalformedPolicy 400 "Policies must be valid JSON and the first byte must be '{'",
     KeyTooLongError 400 "Your key is too long",
     MalformedXML 400 "The XML you provided was not well-formed or did not validate against our published schema",
     MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size",
@@ -75,6 +81,7 @@ codes! {
     NoSuchCORSConfiguration 404 "The CORS configuration does not exist",
     NoSuchKey 404 "The specified key does not exist.",
     NoSuchLifecycleConfiguration 404 "The lifecycle configuration does not exist",
+    NoSuchObjectLockConfiguration 404 "The specified object does not have a ObjectLock configuration",
     NoSuchPublicAccessBlockConfiguration 404 "The public access block configuration was not found",
     NoSuchTagSet 404 "The TagSet does not exist",
     NoSuchUpload 404 "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
@@ -86,7 +93,6 @@ codes! {
     OwnershipControlsNotFoundError 404 "The bucket ownership controls were not found",
     PreconditionFailed 412 "At least one of the pre-conditions you specified did not hold",
     ReplicationConfigurationNotFoundError 404 "The replication configuration was not found",
-    ServerSideEncryptionConfigurationNotFoundError 404 "The server side encryption configuration was not found",
     ServiceUnavailable 503 "Service is unable to handle request.",
     SlowDown 503 "Please reduce your request rate.",
     StateFenced 409 "The lock under which this state was written is not held any more.",
@@ -240,6 +246,18 @@ impl From<ServiceError> for Error {
             ServiceError::LockFile(address) => lock_file(&address),
             ServiceError::Precondition { condition } => Error::precondition(condition),
             ServiceError::State { ref why, .. } => Error::because(refusal_code(why), error.to_string()),
+            ServiceError::StaysVersioned(_) => Error::because(
+                Code::InvalidBucketState,
+                "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+            ),
+            ServiceError::NotVersioned(_) => Error::because(
+                Code::InvalidBucketState,
+                "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+            ),
+            ServiceError::Protected(_) => Error::because(
+                Code::AccessDenied,
+                "Access Denied because object protected by object lock.",
+            ),
             ServiceError::NoSuchUpload(id) => Error::new(Code::NoSuchUpload).with("UploadId", id),
             ServiceError::InvalidPart(number) => {
                 Error::new(Code::InvalidPart).with("PartNumber", number.to_string())
@@ -249,6 +267,7 @@ impl From<ServiceError> for Error {
                 .with("ProposedSize", size.to_string())
                 .with("MinSizeAllowed", PART_BYTES_MIN.to_string())
                 .with("PartNumber", number.to_string()),
+            ServiceError::Kms(why) => kms(&why),
             ServiceError::TooLarge => {
                 Error::new(Code::EntityTooLarge).with("MaxSizeAllowed", OBJECT_BYTES_MAX.to_string())
             }
@@ -264,6 +283,30 @@ impl From<ServiceError> for Error {
             ServiceError::Busy(_) => Error::new(Code::SlowDown),
             ServiceError::Engine(engine) => engine_fault(&engine),
         }
+    }
+}
+
+/// What the KMS says, as S3 passes it on.
+fn kms(why: &KmsError) -> Error {
+    let code = match why {
+        KmsError::NotFound(_) | KmsError::InvalidArn(_) => "KMS.NotFoundException",
+        KmsError::Disabled(_) => "KMS.DisabledException",
+        KmsError::InvalidState(_) => "KMS.KMSInvalidStateException",
+        // Nothing that S3 asks of the KMS comes to one of these; a fault of ours if one appears.
+        KmsError::AlreadyExists(_)
+        | KmsError::LimitExceeded(_)
+        | KmsError::MalformedPolicy(_)
+        | KmsError::InvalidAlias(_)
+        | KmsError::Tag(_)
+        | KmsError::Unsupported(_)
+        | KmsError::Validation(_)
+        | KmsError::InvalidCiphertext
+        | KmsError::IncorrectKey
+        | KmsError::AccessDenied(_) => "KMS.InternalException",
+    };
+    Error {
+        code,
+        ..Error::because(Code::InvalidRequest, why.to_string())
     }
 }
 

@@ -6,8 +6,11 @@ use http::{HeaderMap, HeaderName};
 use tidelock_core::{Content, limits::METADATA_BYTES_MAX};
 
 use super::{
-    encryption::encryption,
+    acl,
+    encryption::{encrypt_by_default, encryption},
     error::{Code, Error, Result},
+    object_lock,
+    request::Request,
     tagging::tags_of_header,
 };
 use crate::aws_common::payload::stored_content_encoding;
@@ -41,13 +44,20 @@ fn utf8<'a>(name: &str, value: &'a http::HeaderValue) -> Result<&'a str> {
         .map_err(|_| Error::argument(format!("The value of {name} is not UTF-8"), name, ""))
 }
 
-/// Everything that a PUT, a CreateMultipartUpload or a replacing copy says about the object.
+/// Everything that a PUT, a CreateMultipartUpload or a replacing copy says about the object, and what its bucket says of all.
 ///
 /// # Errors
 /// In S3's words when a header cannot be what it is, or asks for what is not there.
-pub(crate) fn content(headers: &HeaderMap) -> Result<Content> {
-    refuse_object_lock(headers)?;
-    check_acl(headers)?;
+pub(crate) async fn content(request: &Request<'_>) -> Result<Content> {
+    let bucket = request.open_bucket().await?;
+    acl::check_object(request.headers, &bucket)?;
+    let mut content = said(request.headers)?;
+    content.protection = object_lock::protection(request.headers, &bucket, request.service.now())?;
+    encrypt_by_default(&bucket, &mut content);
+    Ok(content)
+}
+
+fn said(headers: &HeaderMap) -> Result<Content> {
     let mut kept = described(headers)?;
     kept.extend(encryption(headers)?);
     if let Some(class) = storage_class(headers)? {
@@ -57,6 +67,7 @@ pub(crate) fn content(headers: &HeaderMap) -> Result<Content> {
     Ok(Content {
         headers: kept,
         tags: tags.unwrap_or_default(),
+        ..Content::default()
     })
 }
 
@@ -103,42 +114,6 @@ pub(crate) fn is_description(name: &str) -> bool {
     name.starts_with(META) || name == "content-encoding" || DESCRIPTION.contains(&name)
 }
 
-fn refuse_object_lock(headers: &HeaderMap) -> Result<()> {
-    let named = |name: &HeaderName| name.as_str().starts_with("x-amz-object-lock-");
-    if headers.keys().any(named) {
-        return Err(Error::because(
-            Code::InvalidRequest,
-            "Bucket is missing Object Lock Configuration",
-        ));
-    }
-    Ok(())
-}
-
-/// Accepts the access control headers that change nothing, because nobody but the owner has access anyway.
-///
-/// # Errors
-/// `AccessControlListNotSupported` for those that would open something.
-pub(crate) fn check_acl(headers: &HeaderMap) -> Result<()> {
-    let grants = headers
-        .keys()
-        .any(|name| name.as_str().starts_with("x-amz-grant-"));
-    match text(headers, "x-amz-acl")? {
-        _ if grants => Err(Error::new(Code::AccessControlListNotSupported)),
-        None
-        | Some(
-            "private"
-            | "bucket-owner-read"
-            | "bucket-owner-full-control"
-            | "aws-exec-read"
-            | "log-delivery-write",
-        ) => Ok(()),
-        Some("public-read" | "public-read-write" | "authenticated-read") => {
-            Err(Error::new(Code::AccessControlListNotSupported))
-        }
-        Some(other) => Err(Error::argument("", "x-amz-acl", other)),
-    }
-}
-
 /// The storage class, unless it is the usual one.
 pub(crate) fn storage_class(headers: &HeaderMap) -> Result<Option<String>> {
     match text(headers, STORAGE_CLASS)? {
@@ -178,18 +153,17 @@ mod tests {
     }
 
     fn refused(pairs: &[(&'static str, &str)]) -> &'static str {
-        content(&headers(pairs)).unwrap_err().code
+        said(&headers(pairs)).unwrap_err().code
     }
 
     #[test]
     fn what_is_said_is_kept() {
-        let content = content(&headers(&[
+        let content = said(&headers(&[
             ("content-type", "application/json"),
             ("content-encoding", "aws-chunked, gzip"),
             ("x-amz-meta-who", "änn"),
             ("x-amz-meta-twice", "a"),
             ("x-amz-meta-twice", "b"),
-            ("x-amz-acl", "bucket-owner-full-control"),
             ("x-amz-storage-class", "STANDARD_IA"),
             ("x-amz-tagging", "a=b%20c&d="),
             ("x-amz-server-side-encryption", "AES256"),
@@ -208,19 +182,6 @@ mod tests {
     #[test]
     fn what_cannot_be_kept_is_refused() {
         assert_eq!(refused(&[("x-amz-storage-class", "COLD")]), "InvalidStorageClass");
-        assert_eq!(
-            refused(&[("x-amz-acl", "public-read")]),
-            "AccessControlListNotSupported"
-        );
-        assert_eq!(refused(&[("x-amz-acl", "nonsense")]), "InvalidArgument");
-        assert_eq!(
-            refused(&[("x-amz-grant-read", "id=1")]),
-            "AccessControlListNotSupported"
-        );
-        assert_eq!(
-            refused(&[("x-amz-object-lock-mode", "GOVERNANCE")]),
-            "InvalidRequest"
-        );
         assert_eq!(
             refused(&[("x-amz-meta-a", &"x".repeat(2_048))]),
             "MetadataTooLarge"

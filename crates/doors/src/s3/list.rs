@@ -10,7 +10,7 @@ use super::{
     checksums,
     error::{Error, Result},
     headers::class_of,
-    request::{Request, document, quoted},
+    request::{Request, document, quoted, tell_owner},
     xml::Document,
 };
 use crate::DoorBody;
@@ -126,15 +126,16 @@ impl<'a> Listing<'a> {
         self.encoding.tell(xml);
     }
 
-    fn end(&self, request: &Request<'_>, mut xml: Document, page: &Page, owners: bool) -> Response<DoorBody> {
+    /// `owner` is whom to name in each entry, if anyone.
+    fn end(&self, mut xml: Document, page: &Page, owner: Option<&str>) -> Response<DoorBody> {
         for listed in &page.entries {
-            self.entry(request, &mut xml, listed, owners);
+            self.entry(&mut xml, listed, owner);
         }
         common_prefixes(&mut xml, &page.prefixes, self.encoding);
         document(xml)
     }
 
-    fn entry(&self, request: &Request<'_>, xml: &mut Document, listed: &Listed, owners: bool) {
+    fn entry(&self, xml: &mut Document, listed: &Listed, owner: Option<&str>) {
         xml.open("Contents")
             .text("Key", self.encoding.apply(&listed.key))
             .text("LastModified", iso_millis(listed.written))
@@ -144,8 +145,8 @@ impl<'a> Listing<'a> {
             checksums::tell_algorithm(xml, &body.content);
         }
         xml.text("Size", listed.size.to_string());
-        if owners {
-            request.owner("Owner", xml);
+        if let Some(owner) = owner {
+            tell_owner(xml, "Owner", owner);
         }
         let class = body.map_or("STANDARD", |body| class_of(&body.content));
         xml.text("StorageClass", class).close();
@@ -175,7 +176,8 @@ pub(crate) async fn v1(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let next = page.next.as_ref().filter(|_| listing.delimiter.is_some());
     xml.maybe("NextMarker", next.map(|next| listing.encoding.apply(next)));
     listing.go_on(&mut xml, &page);
-    Ok(listing.end(request, xml, &page, true))
+    let owner = request.open_bucket().await?.owner;
+    Ok(listing.end(xml, &page, Some(&owner)))
 }
 
 /// ListObjectsV2.
@@ -203,8 +205,11 @@ pub(crate) async fn v2(request: &Request<'_>) -> Result<Response<DoorBody>> {
         )
         .text("KeyCount", (page.entries.len() + page.prefixes.len()).to_string());
     listing.go_on(&mut xml, &page);
-    let owners = request.query.get("fetch-owner") == Some("true");
-    Ok(listing.end(request, xml, &page, owners))
+    let owner = match request.query.get("fetch-owner") {
+        Some("true") => Some(request.open_bucket().await?.owner),
+        _ => None,
+    };
+    Ok(listing.end(xml, &page, owner.as_deref()))
 }
 
 fn read_token(token: &str) -> Result<String> {

@@ -14,11 +14,12 @@ use tidelock_core::{
 use tidelock_service::{Error as ServiceError, LockRequest, Locking, described};
 
 use super::{
+    access,
     delete::check,
     error::{Code, Error, Result},
     request::{Request, empty, quoted, set},
 };
-use crate::{DoorBody, aws_common::payload, caller::invocation};
+use crate::{DoorBody, audit::Touched, aws_common::payload, caller::invocation};
 
 /// Takes the lock. The same ID again succeeds again: the first answer may have been lost.
 ///
@@ -46,6 +47,7 @@ pub(crate) async fn put(
         Locking::Granted(grant) => {
             let mut response = empty(StatusCode::OK);
             response.extensions_mut().insert(*grant);
+            response.extensions_mut().insert(Touched::lock(&wanted.id));
             set(&mut response, "etag", &quoted(&hex::encode(body.md5)));
             if let Some(checksum) = &body.checksum {
                 set(
@@ -72,6 +74,15 @@ fn refused(state: &Address, held: &Lock) -> Error {
     Error::because(Code::PreconditionFailed, visible(&message)).with("Condition", "If-None-Match")
 }
 
+fn of_another(state: &Address, held: &Lock) -> Error {
+    let message = format!(
+        "The lock of {state} is held by {}; to end it for them takes s3:DeleteObject on its lock file or \
+         tidelock:ForceUnlock on the state",
+        described(held)
+    );
+    Error::because(Code::AccessDenied, visible(&message))
+}
+
 /// The lock as a version of an object, and its bytes: the info as it was written through this door.
 ///
 /// # Errors
@@ -82,7 +93,7 @@ pub(crate) async fn find(
     state: &Address,
     id: Option<&VersionId>,
 ) -> Result<(Version, Bytes)> {
-    request.service.bucket(state.bucket()).await?;
+    request.access.bucket(state.bucket()).await?;
     let none_but_null = id.filter(|id| !id.is_null());
     let absent = || match id {
         Some(id) => ServiceError::NoSuchVersion {
@@ -132,7 +143,8 @@ fn view(lock: &Lock) -> (Version, Bytes) {
 /// or the call repeats one that was done.
 ///
 /// # Errors
-/// `PreconditionFailed`, and `NoSuchKey` for a condition on what is not held; when the bucket does not exist or the
+/// `AccessDenied` for a lock that is another's to give back; `PreconditionFailed`, and `NoSuchKey` for a condition on what
+/// is not held; when the bucket does not exist or the
 /// engine fails.
 pub(crate) async fn delete(
     request: &Request<'_>,
@@ -141,7 +153,7 @@ pub(crate) async fn delete(
     id: Option<&VersionId>,
     precondition: &Precondition,
 ) -> Result<()> {
-    request.service.bucket(state.bucket()).await?;
+    request.access.bucket(state.bucket()).await?;
     if !id.is_none_or(VersionId::is_null) {
         return Ok(());
     }
@@ -150,6 +162,7 @@ pub(crate) async fn delete(
         facet: Facet::File,
         caller: request.caller.clone(),
         invocation: invocation(request.headers),
+        may_force: access::may_force(request, state),
     };
     if *precondition != Precondition::default() {
         let held = request.service.held(state, request.caller, &Facet::File).await?;
@@ -162,6 +175,9 @@ pub(crate) async fn delete(
     }
     match request.service.release(state, &release).await? {
         Released::Refused { held } if held.is_freeze() => Err(refused(state, &held)),
+        Released::Refused { held } if release.id.as_ref().is_none_or(|id| *id == held.id) => {
+            Err(of_another(state, &held))
+        }
         Released::Refused { .. } => Err(Error::precondition("If-Match")),
         Released::Free | Released::FacetOff | Released::NotHeld => Ok(()),
     }

@@ -3,6 +3,7 @@
 //! A request is routed ([`route`]), its body taken and held to its headers (`aws_common::payload`), and answered by one
 //! function for each operation. `KEY.tflock` is a view of the lock of `KEY` ([`lock_file`]), everything else is an object.
 
+mod access;
 mod acl;
 mod bucket;
 mod checksums;
@@ -12,10 +13,14 @@ mod delete;
 mod encryption;
 mod error;
 mod headers;
+mod lifecycle;
 mod list;
 mod lock_file;
+mod logging;
 mod multipart;
 mod object;
+mod object_lock;
+mod policy;
 mod presigned;
 mod range;
 mod read;
@@ -28,18 +33,19 @@ mod uploads;
 mod versions;
 mod xml;
 
+#[cfg(test)]
+pub(crate) use route::{Reachable, reachable as operations};
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Response, header, request::Parts};
-use tidelock_core::{
-    Caller,
-    limits::{LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX, XML_BYTES_MAX},
-};
-use tidelock_service::Service;
+use tidelock_core::limits::{LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX, XML_BYTES_MAX};
+use tidelock_service::{Bucket, Service};
 
 use self::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
+    logging::Entry,
     presigned::restore_hoisted,
     request::{Request, set},
     route::Operation as Op,
@@ -47,8 +53,9 @@ use self::{
 };
 use crate::{
     DoorBody, Trace,
+    access::{Access, bucket_owner},
     aws_common::{
-        error::AuthError,
+        error::{AuthError, AwsError},
         payload::{self, Rules},
         request_id::RequestIds,
         sigv4::Verified,
@@ -69,15 +76,18 @@ impl Door<'_> {
     pub(crate) async fn handle<B>(
         &self,
         verified: Verified,
-        caller: &Caller,
+        mut access: Access,
         mut parts: Parts,
         body: B,
     ) -> Response<DoorBody>
     where
         B: http_body::Body<Data = Bytes>,
     {
+        let begun = self.service.now();
+        let source = access.caller().source.clone();
+        let mut found = None;
         let mut trace = trace(&parts);
-        trace.caller.clone_from(&caller.principal);
+        trace.caller.clone_from(&access.caller().principal);
         let answer = async {
             let target = Target::of(&parts, self.hosts)?;
             trace.address = target.address();
@@ -85,24 +95,55 @@ impl Door<'_> {
             restore_hoisted(&query, &mut parts.headers);
             let operation = Op::of(&parts.method, &target, &query, &parts.headers)?;
             trace.operation = operation.name();
-            let request = Request {
+            found = Some(operation);
+            access::add_keys(&mut access, &parts.headers);
+            let bucket = target.bucket.as_deref().unwrap_or_default();
+            let mut request = Request {
                 service: self.service,
-                caller,
+                caller: access.caller(),
                 identity: &verified.identity,
+                owner: bucket_owner(&access, bucket).await?,
+                access: &access,
+                outputs_only: false,
                 target,
                 query,
                 headers: &parts.headers,
                 head: parts.method == Method::HEAD,
             };
-            request.check_owner()?;
+            access::authorize(&mut request, operation).await?;
+            request.check_owner().await?;
             let rules = rules(operation, &request)?;
             let body = payload::read(&parts.headers, verified.payload, body, rules).await?;
-            answer(operation, &request, body).await
+            let answer = answer(operation, &request, body).await;
+            answer.map_err(|error| access::without_absence(&request, operation, error))
         };
         let answer = answer.await;
+        let logged = self.logged(&parts, &access).await;
         let mut response = self.finish(&parts, trace, answer);
         set(&mut response, "x-amz-bucket-region", &verified.identity.region);
+        if let Some((target, bucket)) = logged {
+            let entry = Entry {
+                bucket: &bucket,
+                target: &target,
+                operation: found,
+                parts: &parts,
+                source: &source,
+                response: &response,
+                begun,
+                ended: self.service.now(),
+            };
+            let line = entry.line(&self.ids.request_id, &self.ids.id_2);
+            self.service.log_access(&bucket.name, &line);
+        }
         response
+    }
+
+    /// What a request names, and its bucket where that has an access log.
+    async fn logged(&self, parts: &Parts, access: &Access) -> Option<(Target, Arc<Bucket>)> {
+        let target = Target::of(parts, self.hosts).ok()?;
+        // Without the bucket there is no log of it.
+        let bucket = access.bucket(target.bucket.as_deref()?).await.ok()?;
+        bucket.logging.is_some().then_some((target, bucket))
     }
 
     /// Answers a request whose signature was not accepted.
@@ -130,6 +171,15 @@ impl Door<'_> {
         response.extensions_mut().insert(trace);
         response
     }
+}
+
+/// Refuses while nothing can be done.
+pub(crate) fn unavailable(why: &AwsError, ids: &RequestIds) -> Response<DoorBody> {
+    let error = Error::because(Code::ServiceUnavailable, why.message.clone());
+    let mut response = Response::new(full(error.document("", &ids.request_id, &ids.id_2)));
+    *response.status_mut() = error.status;
+    set(&mut response, header::CONTENT_TYPE.as_str(), "application/xml");
+    response
 }
 
 /// What the log says of a request of which nothing is known yet.
@@ -199,7 +249,10 @@ async fn answer(operation: Op, request: &Request<'_>, body: payload::Body) -> Re
         Op::DeleteObjectTagging => tagging::delete(request).await,
         Op::GetObjectAcl => acl::of_object(request).await,
         Op::PutObjectAcl => acl::put_object(request, &body.bytes).await,
-        Op::GetObjectLegalHold | Op::GetObjectRetention => object::lock_part(request).await,
+        Op::GetObjectLegalHold => object_lock::legal_hold(request).await,
+        Op::GetObjectRetention => object_lock::retention(request).await,
+        Op::PutObjectLegalHold => object_lock::put_legal_hold(request, &body.bytes).await,
+        Op::PutObjectRetention => object_lock::put_retention(request, &body.bytes).await,
         Op::CreateMultipartUpload => multipart::create(request).await,
         Op::UploadPart => multipart::put_part(request, body).await,
         Op::UploadPartCopy => copy::part(request).await,

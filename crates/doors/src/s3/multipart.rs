@@ -11,7 +11,7 @@ use tidelock_service::{Error as ServiceError, NewPart, Part, Upload};
 use super::{
     checksums::{self, COMPOSITE, FULL_OBJECT, UploadChecksum},
     conditions::{for_write, unquoted},
-    encryption::{check_customer_key, is_encryption},
+    encryption::{check_customer_key, is_encryption, seal_under},
     error::{Code, Error, Result},
     headers::content,
     list::url,
@@ -38,11 +38,12 @@ pub(crate) fn upload_id<'a>(request: &'a Request<'_>) -> &'a str {
 /// In S3's words.
 pub(crate) async fn create(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let address = request.address()?;
-    let mut content = content(request.headers)?;
+    let mut content = content(request).await?;
     let checksum = UploadChecksum::read(request.headers)?;
     content
         .headers
         .extend(checksum.into_iter().flat_map(UploadChecksum::kept));
+    seal_under(request, &mut content).await?;
     let upload = request
         .service
         .create_upload(&address, content, request.caller)

@@ -7,13 +7,13 @@ use tidelock_service::NewBody;
 
 use super::{
     checksums, conditions,
-    encryption::shown_encryption,
+    encryption::{seal_under, shown_encryption},
     error::{Code, Error, Result},
     headers::content,
     lock_file,
     request::{Request, empty, quoted, set},
 };
-use crate::{DoorBody, aws_common::payload};
+use crate::{DoorBody, audit::Touched, aws_common::payload};
 
 /// PutObject.
 ///
@@ -27,10 +27,11 @@ pub(crate) async fn put(request: &Request<'_>, body: payload::Body) -> Result<Re
     if request.headers.contains_key("x-amz-write-offset-bytes") {
         return Err(Error::new(Code::NotImplemented).with("Header", "x-amz-write-offset-bytes"));
     }
-    let mut content = content(request.headers)?;
+    let mut content = content(request).await?;
     content
         .headers
         .extend(body.checksum.iter().flat_map(checksums::kept));
+    seal_under(request, &mut content).await?;
     let new = NewBody {
         bytes: body.bytes,
         md5: body.md5,
@@ -77,6 +78,7 @@ pub(crate) async fn describe_version(
     response: &mut Response<DoorBody>,
     version: &Version,
 ) -> Result<()> {
+    response.extensions_mut().insert(Touched::version(version));
     if !version.id.is_null() || versioned(request).await? {
         set(response, "x-amz-version-id", version.id.as_str());
     }
@@ -84,21 +86,8 @@ pub(crate) async fn describe_version(
 }
 
 async fn versioned(request: &Request<'_>) -> Result<bool> {
-    let bucket = request.service.bucket(request.bucket()?).await?;
+    let bucket = request.access.bucket(request.bucket()?).await?;
     Ok(bucket.versioning != Versioning::Unversioned)
-}
-
-/// GetObjectRetention and GetObjectLegalHold: no bucket has Object Lock.
-///
-/// # Errors
-/// Always: `InvalidRequest`, as S3 answers on such a bucket, or why the object cannot be found.
-pub(crate) async fn lock_part(request: &Request<'_>) -> Result<Response<DoorBody>> {
-    let id = request.version_id()?;
-    request.service.find(&request.address()?, id.as_ref()).await?;
-    Err(Error::because(
-        Code::InvalidRequest,
-        "Bucket is missing Object Lock Configuration",
-    ))
 }
 
 /// The part number that the query names.

@@ -4,17 +4,18 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use tidelock_core::{Body, Version};
+use md5::{Digest, Md5};
+use tidelock_core::{Address, Body, Version, outputs_only};
 
 use super::{
     checksums,
     conditions::ReadConditions,
-    encryption::check_customer_key,
+    encryption::{check_customer_key, may_open},
     error::{Code, Error, Result},
     headers::class_of,
     lock_file,
     object::{describe_version, part_number},
-    range,
+    object_lock, range,
     request::{Request, document, empty, quoted, set},
     xml::Document,
 };
@@ -60,6 +61,9 @@ pub(crate) async fn get(request: &Request<'_>) -> Result<Response<DoorBody>> {
         &(range.end - range.start).to_string(),
     );
     if !request.head {
+        if stored {
+            may_open(request, &request.address()?, body).await?;
+        }
         *response.body_mut() = bytes_of(request, &version, body, source, range).await?;
     }
     Ok(response)
@@ -95,9 +99,38 @@ async fn find(request: &Request<'_>) -> Result<(Version, Source)> {
                 (None, false, true) => service.find_pinned(&address, caller).await?,
                 (id, _, _) => service.find(&address, id.as_ref()).await?,
             };
-            Ok((version, Source::Stored))
+            match request.outputs_only {
+                true => outputs(request, &address, version).await,
+                false => Ok((version, Source::Stored)),
+            }
         }
     }
+}
+
+/// The state with its outputs and nothing else, as if it were what is stored: its own size and ETag, so that what HEAD says is
+/// what GET brings.
+async fn outputs(
+    request: &Request<'_>,
+    address: &Address,
+    mut version: Version,
+) -> Result<(Version, Source)> {
+    let Some(body) = &mut version.body else {
+        return Ok((version, Source::Stored));
+    };
+    check_customer_key(request.headers, "x-amz-", &body.content)?;
+    may_open(request, address, body).await?;
+    let bytes = request.service.read_all(address, version.seq, body).await?;
+    let outputs = outputs_only(&bytes).ok_or_else(|| {
+        let message = format!("{address} is no plain state, so its outputs cannot be told from the rest");
+        Error::because(Code::AccessDenied, message)
+    })?;
+    body.size = outputs.len() as u64;
+    body.etag = hex::encode(Md5::digest(&outputs));
+    body.part_sizes.clear();
+    body.content
+        .headers
+        .retain(|name, _| !checksums::is_checksum(name));
+    Ok((version, Source::Held(outputs.into())))
 }
 
 /// A delete marker was named by its ID: S3 allows nothing on it but deletion.
@@ -159,6 +192,7 @@ fn describe(response: &mut Response<DoorBody>, version: &Version, body: &Body) {
     set(response, "etag", &quoted(&body.etag));
     set(response, "last-modified", &http_date(version.written));
     set(response, "accept-ranges", "bytes");
+    object_lock::describe(response, &body.content.protection);
     let tags = body.content.tags.len();
     if tags > 0 {
         set(response, "x-amz-tagging-count", &tags.to_string());

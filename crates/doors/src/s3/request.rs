@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use tidelock_core::{Address, Caller, VersionId, address::check_bucket};
-use tidelock_service::Service;
+use tidelock_service::{Bucket, Error as ServiceError, Service};
 
 use super::{
     error::{Code, Error, Result},
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     DoorBody,
+    access::{Access, Owner},
     aws_common::{payload::sha256, sigv4::Identity},
     full,
 };
@@ -23,6 +24,12 @@ pub(crate) struct Request<'a> {
     pub(crate) service: &'a Arc<Service>,
     pub(crate) caller: &'a Caller,
     pub(crate) identity: &'a Identity,
+    /// What the caller may do.
+    pub(crate) access: &'a Access,
+    /// Whose the bucket is, and what its policy says.
+    pub(crate) owner: Owner,
+    /// Whether the caller may read the outputs of the state and nothing else of it.
+    pub(crate) outputs_only: bool,
     pub(crate) target: Target,
     pub(crate) query: Query,
     pub(crate) headers: &'a HeaderMap,
@@ -72,38 +79,52 @@ impl Request<'_> {
         text(self.headers, name)
     }
 
+    /// The bucket as it is now.
+    ///
+    /// # Errors
+    /// `InvalidBucketName`, `NoSuchBucket`.
+    pub(crate) async fn open_bucket(&self) -> Result<Bucket> {
+        Ok(self.service.bucket(self.bucket()?).await?)
+    }
+
     /// Refuses a request that expects the bucket to belong to somebody else.
     ///
     /// # Errors
     /// `AccessDenied`.
-    pub(crate) fn check_owner(&self) -> Result<()> {
-        for name in [
-            "x-amz-expected-bucket-owner",
-            "x-amz-source-expected-bucket-owner",
-        ] {
-            if self
-                .header(name)?
-                .is_some_and(|owner| owner != self.identity.account_id)
-            {
-                return Err(Error::new(Code::AccessDenied));
-            }
+    pub(crate) async fn check_owner(&self) -> Result<()> {
+        let name = self.target.bucket.as_deref().unwrap_or_default();
+        self.check_owner_of(name, "x-amz-expected-bucket-owner").await
+    }
+
+    /// Refuses a request whose header `expectation` says that another account owns this bucket. One that does not exist is
+    /// for the operation to miss.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub(crate) async fn check_owner_of(&self, bucket: &str, expectation: &str) -> Result<()> {
+        let Some(expected) = self.header(expectation)? else {
+            return Ok(());
+        };
+        match self.service.bucket(bucket).await {
+            Ok(bucket) if bucket.owner != expected => Err(Error::new(Code::AccessDenied)),
+            Ok(_) | Err(ServiceError::NoSuchBucket(_)) => Ok(()),
+            Err(other) => Err(other.into()),
         }
-        Ok(())
     }
+}
 
-    /// The canonical user id of the account, in S3's form: 64 hexadecimal digits.
-    pub(crate) fn owner_id(&self) -> String {
-        hex::encode(sha256(self.identity.account_id.as_bytes()))
-    }
+/// The canonical user id of an account, in S3's form: 64 hexadecimal digits.
+pub(crate) fn canonical_id(account: &str) -> String {
+    hex::encode(sha256(account.as_bytes()))
+}
 
-    /// Writes the owner into a document, as the element `name`.
-    pub(crate) fn owner(&self, name: &'static str, document: &mut Document) {
-        document
-            .open(name)
-            .text("ID", self.owner_id())
-            .text("DisplayName", &self.identity.account_id)
-            .close();
-    }
+/// Writes an account into a document, as the element `name`.
+pub(crate) fn tell_owner(document: &mut Document, name: &'static str, account: &str) {
+    document
+        .open(name)
+        .text("ID", canonical_id(account))
+        .text("DisplayName", account)
+        .close();
 }
 
 /// An answer without a body.

@@ -43,6 +43,8 @@ pub(crate) enum Operation {
     PutObjectAcl,
     GetObjectLegalHold,
     GetObjectRetention,
+    PutObjectLegalHold,
+    PutObjectRetention,
     CreateMultipartUpload,
     UploadPart,
     UploadPartCopy,
@@ -139,9 +141,9 @@ const OBJECT: &[(Method, &str, Operation)] = &[
     (Method::GET, "acl", Op::GetObjectAcl),
     (Method::PUT, "acl", Op::PutObjectAcl),
     (Method::GET, "legal-hold", Op::GetObjectLegalHold),
-    (Method::PUT, "legal-hold", Op::Unserved("PutObjectLegalHold")),
+    (Method::PUT, "legal-hold", Op::PutObjectLegalHold),
     (Method::GET, "retention", Op::GetObjectRetention),
-    (Method::PUT, "retention", Op::Unserved("PutObjectRetention")),
+    (Method::PUT, "retention", Op::PutObjectRetention),
     (Method::POST, "restore", Op::Unserved("RestoreObject")),
     (Method::POST, "select", Op::Unserved("SelectObjectContent")),
     (Method::GET, "torrent", Op::Unserved("GetObjectTorrent")),
@@ -182,6 +184,72 @@ fn select(
     let mut named = table.iter().filter(|(_, name, _)| query.has(name)).peekable();
     named.peek()?;
     Some(named.find(|(of, _, _)| of == method).map(|(_, _, found)| *found))
+}
+
+/// A request that is an operation.
+#[cfg(test)]
+pub(crate) struct Reachable {
+    pub(crate) name: String,
+    pub(crate) served: bool,
+    pub(crate) method: Method,
+    /// 0 for the service, 1 for a bucket, 2 for an object.
+    pub(crate) depth: usize,
+    pub(crate) query: String,
+    /// Whether it names a source to copy.
+    pub(crate) copies: bool,
+}
+
+/// Every operation that there is a request for, found by asking for everything that the tables name in every way.
+#[cfg(test)]
+pub(crate) fn reachable() -> Vec<Reachable> {
+    let tables = BUCKET.iter().chain(OBJECT).map(|(_, name, _)| *name);
+    let names = tables.chain(SUBRESOURCES.iter().map(|part| part.query));
+    let queries: Vec<String> = ["", "list-type=2", "versionId=x"]
+        .into_iter()
+        .chain(names)
+        .map(str::to_owned)
+        .collect();
+    let methods = [
+        Method::GET,
+        Method::HEAD,
+        Method::PUT,
+        Method::POST,
+        Method::DELETE,
+    ];
+    let mut found: Vec<Reachable> = Vec::new();
+    for depth in 0..3 {
+        let target = Target {
+            bucket: (depth > 0).then(|| "bucket".to_owned()),
+            key: (depth > 1).then(|| "key".to_owned()),
+        };
+        for (method, query) in methods
+            .iter()
+            .flat_map(|method| queries.iter().map(move |query| (method, query)))
+        {
+            for copies in [false, true] {
+                let mut headers = HeaderMap::new();
+                if copies {
+                    headers.insert(COPY_SOURCE, http::HeaderValue::from_static("bucket/other"));
+                }
+                let parsed = Query::parse(query).unwrap();
+                let Ok(operation) = Operation::of(method, &target, &parsed, &headers) else {
+                    continue;
+                };
+                let name = operation.name();
+                if found.iter().all(|known| known.name != name) {
+                    found.push(Reachable {
+                        name,
+                        served: !matches!(operation, Op::Unserved(_)),
+                        method: method.clone(),
+                        depth,
+                        query: query.clone(),
+                        copies,
+                    });
+                }
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The parts of a bucket's configuration beside versioning: what each is when it was never set, and which may be set.
 //!
-//! Kept and given back are only those that ask nothing of the server. What would have to be enforced is refused until
-//! it is: a policy that is stored and ignored would be worse than none.
+//! What is accepted is enforced, or asks nothing of the server; anything else is refused.
 
 use http::Method;
 
@@ -35,6 +34,10 @@ pub(crate) enum Unset {
     List(&'static str),
     /// The access control list: the owner may do everything.
     Acl,
+    /// The encryption that every new object has.
+    Encryption,
+    /// Whether the policy is public.
+    PolicyStatus,
 }
 
 /// What is done with a new value.
@@ -43,8 +46,16 @@ pub(crate) enum Set {
     /// Kept and given back: a document with this root. What it asks for holds anyway (no request without a signature
     /// is served, so all public access is blocked), or asks nothing of the server.
     Keep(&'static str),
-    /// Accepted when it says nothing else than what holds anyway: an empty document with this root.
-    Empty(&'static str),
+    /// Accepted when it says nothing else than what holds anyway: a document with this root, and at most this in it.
+    Only(&'static str, Option<(&'static str, &'static str)>),
+    /// The end of versions, by rules.
+    Lifecycle,
+    /// Which versions may not be deleted.
+    ObjectLock,
+    /// Where the access log goes.
+    Logging,
+    /// Who may do what.
+    Policy,
     /// As the access control headers.
     Acl,
     /// Refused.
@@ -76,39 +87,39 @@ macro_rules! subresource {
     };
 }
 
-use Set::{Acl, Empty, Keep, Refuse};
+use Set::{Acl, Keep, Lifecycle, Logging, ObjectLock, Only, Policy, Refuse};
 use Unset::{Document, Error, List};
 
 /// All of them. Where two are in a query, the first counts.
 #[rustfmt::skip]
 pub(crate) const SUBRESOURCES: &[Subresource] = &[
     subresource!("accelerate" "GetBucketAccelerateConfiguration" "PutBucketAccelerateConfiguration" ""
-        Document("AccelerateConfiguration", None), Refuse),
+        Document("AccelerateConfiguration", None), Only("AccelerateConfiguration", Some(("Status", "Suspended")))),
     subresource!("acl" "GetBucketAcl" "PutBucketAcl" "" Unset::Acl, Acl),
     subresource!("cors" "GetBucketCors" "PutBucketCors" "DeleteBucketCors"
         Error(Code::NoSuchCORSConfiguration), Refuse),
     subresource!("encryption" "GetBucketEncryption" "PutBucketEncryption" "DeleteBucketEncryption"
-        Error(Code::ServerSideEncryptionConfigurationNotFoundError), Keep("ServerSideEncryptionConfiguration")),
+        Unset::Encryption, Keep("ServerSideEncryptionConfiguration")),
     subresource!("lifecycle" "GetBucketLifecycleConfiguration" "PutBucketLifecycleConfiguration" "DeleteBucketLifecycle"
-        Error(Code::NoSuchLifecycleConfiguration), Refuse),
+        Error(Code::NoSuchLifecycleConfiguration), Lifecycle),
     subresource!("logging" "GetBucketLogging" "PutBucketLogging" ""
-        Document("BucketLoggingStatus", None), Empty("BucketLoggingStatus")),
+        Document("BucketLoggingStatus", None), Logging),
     subresource!("notification" "GetBucketNotificationConfiguration" "PutBucketNotificationConfiguration" ""
-        Document("NotificationConfiguration", None), Empty("NotificationConfiguration")),
+        Document("NotificationConfiguration", None), Only("NotificationConfiguration", None)),
     subresource!("object-lock" "GetObjectLockConfiguration" "PutObjectLockConfiguration" ""
-        Error(Code::ObjectLockConfigurationNotFoundError), Refuse),
+        Error(Code::ObjectLockConfigurationNotFoundError), ObjectLock),
     subresource!("ownershipControls" "GetBucketOwnershipControls" "PutBucketOwnershipControls" "DeleteBucketOwnershipControls"
         Error(Code::OwnershipControlsNotFoundError), Keep("OwnershipControls")),
-    subresource!("policyStatus" "GetBucketPolicyStatus" "" ""
-        Error(Code::NoSuchBucketPolicy), Refuse),
+    subresource!("policyStatus" "GetBucketPolicyStatus" "" "" Unset::PolicyStatus, Refuse),
     subresource!("policy" "GetBucketPolicy" "PutBucketPolicy" "DeleteBucketPolicy"
-        Error(Code::NoSuchBucketPolicy), Refuse),
+        Error(Code::NoSuchBucketPolicy), Policy),
     subresource!("publicAccessBlock" "GetPublicAccessBlock" "PutPublicAccessBlock" "DeletePublicAccessBlock"
         Error(Code::NoSuchPublicAccessBlockConfiguration), Keep("PublicAccessBlockConfiguration")),
     subresource!("replication" "GetBucketReplication" "PutBucketReplication" "DeleteBucketReplication"
         Error(Code::ReplicationConfigurationNotFoundError), Refuse),
     subresource!("requestPayment" "GetBucketRequestPayment" "PutBucketRequestPayment" ""
-        Document("RequestPaymentConfiguration", Some(("Payer", "BucketOwner"))), Refuse),
+        Document("RequestPaymentConfiguration", Some(("Payer", "BucketOwner"))),
+        Only("RequestPaymentConfiguration", Some(("Payer", "BucketOwner")))),
     subresource!("tagging" "GetBucketTagging" "PutBucketTagging" "DeleteBucketTagging"
         Error(Code::NoSuchTagSet), Keep("Tagging")),
     subresource!("website" "GetBucketWebsite" "PutBucketWebsite" "DeleteBucketWebsite"

@@ -9,7 +9,7 @@ use super::{
     headers::class_of,
     list::{Encoding, common_prefixes, page_size},
     multipart::{tell_part_checksum, upload_id},
-    request::{Request, document, quoted},
+    request::{Request, document, quoted, tell_owner},
     xml::Document,
 };
 use crate::DoorBody;
@@ -34,8 +34,9 @@ pub(crate) async fn parts(request: &Request<'_>) -> Result<Response<DoorBody>> {
     xml.text("Bucket", address.bucket())
         .text("Key", encoding.apply(address.key()))
         .text("UploadId", id);
-    request.owner("Initiator", &mut xml);
-    request.owner("Owner", &mut xml);
+    let owner = request.open_bucket().await?.owner;
+    tell_owner(&mut xml, "Initiator", &owner);
+    tell_owner(&mut xml, "Owner", &owner);
     xml.text("StorageClass", class_of(&upload.content))
         .text("PartNumberMarker", after.to_string());
     let last = parts.last().map_or(0, |part| part.number);
@@ -82,6 +83,7 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Response<DoorBody>> {
         0 => Uploads::default(),
         _ => gather(request, prefix, delimiter, after, limit).await?,
     };
+    let owner = request.open_bucket().await?.owner;
     let mut xml = Document::new("ListMultipartUploadsResult");
     xml.text("Bucket", bucket)
         .text("KeyMarker", encoding.apply(key_marker.unwrap_or_default()))
@@ -96,18 +98,18 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Response<DoorBody>> {
         .text("IsTruncated", page.next.is_some().to_string());
     encoding.tell(&mut xml);
     for upload in &page.uploads {
-        tell_upload(request, &mut xml, upload, encoding);
+        tell_upload(&owner, &mut xml, upload, encoding);
     }
     common_prefixes(&mut xml, &page.prefixes, encoding);
     Ok(document(xml))
 }
 
-fn tell_upload(request: &Request<'_>, xml: &mut Document, upload: &Upload, encoding: Encoding) {
+fn tell_upload(owner: &str, xml: &mut Document, upload: &Upload, encoding: Encoding) {
     xml.open("Upload")
         .text("Key", encoding.apply(&upload.key))
         .text("UploadId", &upload.id);
-    request.owner("Initiator", xml);
-    request.owner("Owner", xml);
+    tell_owner(xml, "Initiator", owner);
+    tell_owner(xml, "Owner", owner);
     xml.text("StorageClass", class_of(&upload.content))
         .text("Initiated", iso_millis(upload.begun));
     tell_checksum(xml, upload);

@@ -9,7 +9,7 @@ use super::{
     error::{Error, Result},
     headers::class_of,
     list::{Encoding, common_prefixes, page_size},
-    request::{Request, document, quoted},
+    request::{Request, document, quoted, tell_owner},
     xml::Document,
 };
 use crate::DoorBody;
@@ -23,6 +23,7 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let query = read(request)?;
     let encoding = Encoding::of(request)?;
     let bucket = request.bucket()?;
+    let owner = request.open_bucket().await?.owner;
     let page = request.service.list_versions(bucket, &query).await?;
     let mut xml = Document::new("ListVersionsResult");
     xml.text("Name", bucket)
@@ -41,7 +42,7 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Response<DoorBody>> {
         .text("IsTruncated", page.next.is_some().to_string());
     encoding.tell(&mut xml);
     for entry in &page.entries {
-        tell_version(request, &mut xml, entry, encoding);
+        tell_version(&owner, &mut xml, entry, encoding);
     }
     common_prefixes(&mut xml, &page.prefixes, encoding);
     Ok(document(xml))
@@ -81,7 +82,7 @@ fn tell_next(xml: &mut Document, page: &VersionPage, encoding: Encoding) {
     }
 }
 
-fn tell_version(request: &Request<'_>, xml: &mut Document, entry: &VersionListed, encoding: Encoding) {
+fn tell_version(owner: &str, xml: &mut Document, entry: &VersionListed, encoding: Encoding) {
     let version = &entry.version;
     let element = match &version.body {
         Some(_) => "Version",
@@ -98,6 +99,6 @@ fn tell_version(request: &Request<'_>, xml: &mut Document, entry: &VersionListed
         xml.text("Size", body.size.to_string())
             .text("StorageClass", class_of(&body.content));
     }
-    request.owner("Owner", xml);
+    tell_owner(xml, "Owner", owner);
     xml.close();
 }

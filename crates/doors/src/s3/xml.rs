@@ -80,6 +80,21 @@ impl Element {
         }
     }
 
+    /// Whether it has no text of its own and no children but those of these names.
+    pub(crate) fn has_only(&self, names: &[&str]) -> bool {
+        self.text().is_empty()
+            && self
+                .children
+                .iter()
+                .all(|child| names.contains(&child.name.as_str()))
+    }
+
+    /// The same, each of them at most once.
+    pub(crate) fn has_only_once(&self, names: &[&str]) -> bool {
+        let once = |name: &&str| self.all(name).count() <= 1;
+        self.has_only(names) && names.iter().all(once)
+    }
+
     /// All children of that name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
         self.children.iter().filter(move |child| child.name == name)

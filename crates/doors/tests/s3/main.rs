@@ -4,9 +4,13 @@
 mod bad_input;
 mod buckets;
 mod foreign;
+mod lifecycle;
 mod listing;
 mod lock_file;
+mod logging;
 mod multipart;
+mod object_lock;
 mod objects;
+mod policies;
 mod server;
 mod versions;

@@ -25,7 +25,7 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tidelock_core::Time;
 use tidelock_doors::{
-    Doors,
+    Doors, Peer,
     aws_common::keys::{Key, Keyring},
 };
 use tidelock_engine::MemoryEngine;
@@ -34,6 +34,9 @@ use tidelock_service::{Service, World};
 pub(crate) const ACCESS_KEY_ID: &str = "AKIATIDELOCKTEST0001";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 pub(crate) const ACCOUNT: &str = "123456789012";
+/// The key of somebody in another account.
+const OTHER_KEY_ID: &str = "AKIATIDELOCKTEST0002";
+pub(crate) const OTHER_ACCOUNT: &str = "210987654321";
 
 struct RealTime(AtomicU64);
 
@@ -53,7 +56,7 @@ impl World for RealTime {
 
 /// All doors over memory.
 #[derive(Clone)]
-pub(crate) struct Server(Arc<Doors>);
+pub(crate) struct Server(Arc<Doors>, Arc<Service>);
 
 /// A whole answer.
 pub(crate) struct Answer {
@@ -65,15 +68,19 @@ pub(crate) struct Answer {
 impl Server {
     /// An empty server.
     pub(crate) fn new() -> Server {
-        let arn = format!("arn:aws:iam::{ACCOUNT}:user/test");
-        let key = Key::new(ACCESS_KEY_ID.into(), SECRET.into(), arn, ACCOUNT.into());
+        let key = |id: &str, account: &str| {
+            let arn = format!("arn:aws:iam::{account}:user/test");
+            Key::of_operator(id.into(), SECRET.into(), arn, account.into())
+        };
+        let keys = [key(ACCESS_KEY_ID, ACCOUNT), key(OTHER_KEY_ID, OTHER_ACCOUNT)];
         let engine = Arc::new(MemoryEngine::new());
         let service = Arc::new(Service::new(
             engine,
             Arc::new(RealTime(AtomicU64::new(0))),
             tidelock_service::RootKey::new(&[1; 32]).into(),
         ));
-        Server(Arc::new(Doors::new(service, Arc::new(Keyring::new([key])))))
+        let doors = Doors::new(Arc::clone(&service), Arc::new(Keyring::new(keys)));
+        Server(Arc::new(doors), service)
     }
 
     /// A server with one bucket.
@@ -95,6 +102,11 @@ impl Server {
         self.put(&format!("/{bucket}?versioning")).body(xml).ok().await;
     }
 
+    /// Has the access logs delivered that wait.
+    pub(crate) async fn deliver_access_logs(&self) {
+        self.1.deliver_access_logs().await;
+    }
+
     /// Serves on a loopback port, until the test's runtime ends.
     pub(crate) async fn listen(&self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
@@ -103,7 +115,11 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let doors = Arc::clone(&self.0);
         tokio::spawn(async move {
-            while let Ok((stream, peer)) = listener.accept().await {
+            while let Ok((stream, address)) = listener.accept().await {
+                let peer = Peer {
+                    address,
+                    secure: false,
+                };
                 let doors = Arc::clone(&doors);
                 let answer = service_fn(move |request| {
                     let doors = Arc::clone(&doors);
@@ -143,6 +159,7 @@ impl Server {
             headers: vec![("host".to_owned(), "127.0.0.1:9470".to_owned())],
             body: Bytes::new(),
             presigned: false,
+            key_id: ACCESS_KEY_ID,
         }
     }
 }
@@ -155,9 +172,16 @@ pub(crate) struct Call {
     headers: Vec<(String, String)>,
     body: Bytes,
     presigned: bool,
+    key_id: &'static str,
 }
 
 impl Call {
+    /// Sends as somebody in another account.
+    pub(crate) fn of_other_account(mut self) -> Call {
+        self.key_id = OTHER_KEY_ID;
+        self
+    }
+
     /// Signs in the query instead of a header.
     pub(crate) fn presigned(mut self) -> Call {
         self.presigned = true;
@@ -185,7 +209,10 @@ impl Call {
         let mut request = request.header("content-length", length).body(()).unwrap();
         self.sign(&mut request);
         let request = request.map(|()| Full::new(self.body.clone()));
-        let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
+        let peer = Peer {
+            address: (Ipv4Addr::LOCALHOST, 40_000).into(),
+            secure: false,
+        };
         let (parts, body) = self.server.0.handle(request, peer).await.into_parts();
         Answer {
             status: parts.status,
@@ -195,7 +222,7 @@ impl Call {
     }
 
     fn sign(&self, request: &mut Request<()>) {
-        let identity = Credentials::new(ACCESS_KEY_ID, SECRET, None, None, "test").into();
+        let identity = Credentials::new(self.key_id, SECRET, None, None, "test").into();
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
