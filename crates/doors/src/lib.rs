@@ -4,43 +4,59 @@
 //! then the service in the scope of its signature, then HTTP basic authentication, which only `backend "http"` and
 //! operators use; these two differ by their path. Whatever is left is S3's. No door answers before it knows who asks.
 
+mod access;
 mod admin;
+pub mod audit;
 pub mod aws_common;
 mod body;
 mod caller;
 pub mod dynamodb;
+mod iam;
+mod kms;
 mod log;
+mod peer;
+mod query;
+#[cfg(test)]
+#[path = "tests/reference.rs"]
+mod reference;
 mod s3;
 mod status;
 mod sts;
 mod terraform_http;
+#[cfg(test)]
+#[path = "tests/unauthorised/mod.rs"]
+mod unauthorised;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header, request::Parts};
+use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use tidelock_core::{
-    Time,
+    Caller, Time,
     limits::{
-        BODY_BUDGET_MIB, JSON_BODY_BYTES_MAX, LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX, SMALL_BODY_BYTES_MAX,
+        BODY_BUDGET_MIB, IAM_REQUEST_BYTES_MAX, JSON_BODY_BYTES_MAX, LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX,
+        SMALL_BODY_BYTES_MAX,
     },
 };
-use tidelock_service::Service;
+use tidelock_service::{Credential, Service};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use access::{Access, Policies};
+use audit::{Asked, Audit};
 use aws_common::{
-    authorization::stated_service,
-    error::AuthError,
+    authorization::{self, stated_credential},
+    error::{AuthError, AwsError},
     keys::Keyring,
     payload,
     request_id::{RANDOM_BYTES, RequestIds},
-    sigv4::{Claim, Identity},
+    sigv4::{Claim, Verified},
     time::http_date,
 };
 pub use body::{BodyError, DoorBody};
 pub(crate) use body::{full, stream};
 pub use log::Trace;
+pub use peer::Peer;
 
 /// Every door over one service.
 pub struct Doors {
@@ -49,12 +65,16 @@ pub struct Doors {
     hosts: Vec<String>,
     /// One permit a MiB of request bodies in memory, so that many large ones wait instead of filling it.
     bodies: Semaphore,
+    audit: Option<Arc<dyn Audit>>,
+    policies: Arc<Policies>,
 }
 
 /// Who asks through which protocol, before the signature is looked at.
 enum Door {
     DynamoDb(String),
+    Kms(String),
     Sts,
+    Iam,
     TerraformHttp,
     Admin,
     OtherJson,
@@ -71,6 +91,8 @@ impl Doors {
             keyring,
             hosts: Vec::new(),
             bodies: Semaphore::new(BODY_BUDGET_MIB),
+            audit: None,
+            policies: Arc::default(),
         }
     }
 
@@ -81,8 +103,15 @@ impl Doors {
         self
     }
 
+    /// The same, with a log in which every request leaves an entry before it is answered.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Arc<dyn Audit>) -> Doors {
+        self.audit = Some(audit);
+        self
+    }
+
     /// Answers one request, and writes one line about it to the log.
-    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<DoorBody>
+    pub async fn handle<B>(&self, request: Request<B>, peer: Peer) -> Response<DoorBody>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Send,
@@ -92,14 +121,23 @@ impl Doors {
         let ids = self.request_ids();
         let (parts, body) = request.into_parts();
         let now = self.service.now();
-        let mut response = match door(&parts) {
-            Door::DynamoDb(operation) => self.dynamodb(&operation, parts, body, peer, now).await,
-            Door::Sts => self.sts(parts, body, &ids, peer, now).await,
-            Door::TerraformHttp => self.terraform_http(parts, body, peer).await,
-            Door::Admin => self.admin(parts, body, peer).await,
-            Door::OtherJson => dynamodb::unknown_operation(),
-            Door::OtherService(service) => sts::not_served(&service, &ids),
-            Door::S3 => self.s3(parts, body, &ids, peer, now).await,
+        let stated = stated_credential(&parts);
+        let door = door(&parts, stated.as_ref());
+        let mut asked = Asked::of(&parts, peer, &ids, &self.service, self.audit.as_ref());
+        asked.through(&door, stated);
+        let mut response = match asked.ready() {
+            Ok(()) => {
+                let mut response = self.answer(&door, parts, body, &ids, &asked, now).await;
+                let kept = asked.answered(&mut response).await;
+                kept.err().map_or(response, |why| {
+                    let may_be = format!("{why}; what was asked may have been done: ask again");
+                    door.unavailable(&may_be, &ids)
+                })
+            }
+            Err(why) => {
+                asked.leaves_nothing();
+                door.unavailable(&format!("{why}; nothing is done until it can be"), &ids)
+            }
         };
         let headers = response.headers_mut();
         set(headers, "x-amzn-requestid", &ids.request_id);
@@ -109,12 +147,37 @@ impl Doors {
         response
     }
 
+    async fn answer<B>(
+        &self,
+        door: &Door,
+        parts: Parts,
+        body: B,
+        ids: &RequestIds,
+        asked: &Asked,
+        now: Time,
+    ) -> Response<DoorBody>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        match door {
+            Door::DynamoDb(operation) => self.dynamodb(operation, parts, body, asked, now).await,
+            Door::Kms(operation) => self.kms(operation, parts, body, asked, now).await,
+            Door::Sts => self.sts(parts, body, ids, asked, now).await,
+            Door::Iam => self.iam(parts, body, ids, asked, now).await,
+            Door::TerraformHttp => self.terraform_http(parts, body, asked, now).await,
+            Door::Admin => self.admin(parts, body, asked, now).await,
+            Door::OtherJson => dynamodb::unknown_operation(),
+            Door::OtherService(service) => sts::not_served(service, ids),
+            Door::S3 => self.s3(parts, body, ids, asked, now).await,
+        }
+    }
+
     async fn s3<B>(
         &self,
         parts: Parts,
         body: B,
         ids: &RequestIds,
-        peer: SocketAddr,
+        asked: &Asked,
         now: Time,
     ) -> Response<DoorBody>
     where
@@ -131,9 +194,9 @@ impl Doors {
                 let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
                 let is_lock = path.ends_with(".tflock");
                 let _room = self.room(&parts.headers, body_bytes_max(is_lock)).await;
-                let caller = caller::of(&verified.identity, &parts.headers, peer);
-                self.service.saw(&caller);
-                door.handle(verified, &caller, parts, body).await
+                let access = self.access(&verified, &parts.headers, asked);
+                self.service.saw(access.caller());
+                door.handle(verified, access, parts, body).await
             }
             Err(error) => door.refuse(&error, &parts),
         }
@@ -144,31 +207,71 @@ impl Doors {
         parts: Parts,
         body: B,
         ids: &RequestIds,
-        peer: SocketAddr,
+        asked: &Asked,
         now: Time,
     ) -> Response<DoorBody>
     where
         B: http_body::Body<Data = Bytes>,
     {
-        let verify = async || -> Result<(Identity, Bytes), AuthError> {
-            let claim = Claim::read(&parts, &self.keyring, "sts", now)?;
-            let collected = payload::collect(&parts.headers, body, sts::BODY_BYTES_MAX).await;
-            // A body that cannot be had cannot be the one that was signed.
-            let (bytes, sha256) = collected.unwrap_or_default();
-            Ok((claim.verify(Some(sha256))?.identity, bytes))
+        let claim = match Claim::read(&parts, &self.keyring, "sts", now) {
+            Ok(claim) => Some(claim),
+            Err(AuthError::MissingAuthentication) => None,
+            Err(error) => return sts::refuse(&error, ids),
         };
-        match verify().await {
-            Ok((identity, form)) => {
-                let caller = caller::of(&identity, &parts.headers, peer);
-                sts::handle(
-                    &identity,
-                    &caller,
-                    parts.uri.query().unwrap_or_default(),
-                    &form,
-                    ids,
-                )
+        let collected = payload::collect(&parts.headers, body, sts::BODY_BYTES_MAX).await;
+        // A body that cannot be had cannot be the one that was signed.
+        let (bytes, sha256) = collected.unwrap_or_default();
+        let verified = match claim.map(|claim| claim.verify(Some(sha256))).transpose() {
+            Ok(verified) => verified,
+            Err(error) => return sts::refuse(&error, ids),
+        };
+        let form = match sts::form(parts.uri.query().unwrap_or_default(), &bytes) {
+            Ok(form) => form,
+            Err(error) => return sts::refused(&error, ids),
+        };
+        match verified {
+            _ if sts::is_web(&form) => {
+                let access = |credential: Credential| {
+                    let caller = caller::of(&credential, &parts.headers, asked.peer);
+                    asked.is_by(&caller);
+                    self.access_of(caller, Arc::new(credential), "", &parts.headers, asked)
+                };
+                sts::handle_web(&self.service, &form, access, ids).await
             }
-            Err(error) => sts::refuse(&error, ids),
+            Some(verified) => {
+                let access = self.access(&verified, &parts.headers, asked);
+                sts::handle(&self.service, access, &form, ids).await
+            }
+            None => sts::refuse(&AuthError::MissingAuthentication, ids),
+        }
+    }
+
+    async fn iam<B>(
+        &self,
+        parts: Parts,
+        body: B,
+        ids: &RequestIds,
+        asked: &Asked,
+        now: Time,
+    ) -> Response<DoorBody>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let claim = match Claim::read(&parts, &self.keyring, "iam", now) {
+            Ok(claim) => claim,
+            Err(error) => return iam::refuse(&error, ids),
+        };
+        let _room = self.room(&parts.headers, IAM_REQUEST_BYTES_MAX).await;
+        let collected = payload::collect(&parts.headers, body, IAM_REQUEST_BYTES_MAX).await;
+        // A body that cannot be had cannot be the one that was signed.
+        let (form, sha256) = collected.unwrap_or_default();
+        match claim.verify(Some(sha256)) {
+            Ok(verified) => {
+                let access = self.access(&verified, &parts.headers, asked);
+                let query = parts.uri.query().unwrap_or_default();
+                iam::handle(&self.service, access, query, &form, ids).await
+            }
+            Err(error) => iam::refuse(&error, ids),
         }
     }
 
@@ -177,7 +280,7 @@ impl Doors {
         operation: &str,
         parts: Parts,
         body: B,
-        peer: SocketAddr,
+        asked: &Asked,
         now: Time,
     ) -> Response<DoorBody>
     where
@@ -196,38 +299,97 @@ impl Doors {
         let _room = room.filter(|_| bytes.len() as u64 > SMALL_BODY_BYTES_MAX);
         match claim.verify(Some(sha256)) {
             Ok(verified) => {
-                let caller = caller::of(&verified.identity, &parts.headers, peer);
-                self.service.saw(&caller);
+                let access = self.access(&verified, &parts.headers, asked);
+                self.service.saw(access.caller());
                 let invocation = caller::invocation(&parts.headers);
-                dynamodb::handle(&self.service, &caller, operation, invocation, bytes).await
+                dynamodb::handle(&self.service, access, operation, invocation, bytes).await
             }
             Err(error) => dynamodb::refuse(&error.json()),
         }
     }
 
-    async fn terraform_http<B>(&self, parts: Parts, body: B, peer: SocketAddr) -> Response<DoorBody>
+    async fn kms<B>(
+        &self,
+        operation: &str,
+        parts: Parts,
+        body: B,
+        asked: &Asked,
+        now: Time,
+    ) -> Response<DoorBody>
     where
         B: http_body::Body<Data = Bytes>,
     {
-        let Some(caller) = caller::of_basic(&self.keyring, &parts.headers, peer) else {
-            return terraform_http::unauthorized();
+        let claim = match Claim::read(&parts, &self.keyring, "kms", now) {
+            Ok(claim) => claim,
+            Err(error) => return kms::refuse(&error.json()),
         };
-        self.service.saw(&caller);
-        let is_lock = matches!(parts.method.as_str(), "LOCK" | "UNLOCK");
-        let _room = self.room(&parts.headers, body_bytes_max(is_lock)).await;
-        terraform_http::handle(&self.service, &caller, parts, body).await
+        let (bytes, sha256) = match payload::collect(&parts.headers, body, kms::BODY_BYTES_MAX).await {
+            Ok(collected) => collected,
+            Err(error) => return kms::refuse_body(&error),
+        };
+        match claim.verify(Some(sha256)) {
+            Ok(verified) => {
+                let access = self.access(&verified, &parts.headers, asked);
+                kms::handle(&self.service, access, operation, bytes).await
+            }
+            Err(error) => kms::refuse(&error.json()),
+        }
     }
 
-    async fn admin<B>(&self, parts: Parts, body: B, peer: SocketAddr) -> Response<DoorBody>
+    async fn terraform_http<B>(&self, parts: Parts, body: B, asked: &Asked, now: Time) -> Response<DoorBody>
     where
         B: http_body::Body<Data = Bytes>,
     {
-        let Some(caller) = caller::of_basic(&self.keyring, &parts.headers, peer) else {
+        let Some(access) = self.basic_access(&parts.headers, asked, now) else {
+            return terraform_http::unauthorized();
+        };
+        self.service.saw(access.caller());
+        let is_lock = matches!(parts.method.as_str(), "LOCK" | "UNLOCK");
+        let _room = self.room(&parts.headers, body_bytes_max(is_lock)).await;
+        terraform_http::handle(&self.service, access, parts, body).await
+    }
+
+    async fn admin<B>(&self, parts: Parts, body: B, asked: &Asked, now: Time) -> Response<DoorBody>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let Some(access) = self.basic_access(&parts.headers, asked, now) else {
             return admin::unauthorized();
         };
         let bytes_max = admin::body_bytes_max(parts.uri.path());
         let _room = self.room(&parts.headers, bytes_max).await;
-        admin::handle(&self.service, caller, parts, body).await
+        admin::handle(&self.service, self.audit.as_ref(), access, parts, body).await
+    }
+
+    /// What the sender of a signed request may do.
+    fn access(&self, verified: &Verified, headers: &HeaderMap, asked: &Asked) -> Access {
+        let (identity, credential) = (&verified.identity, Arc::clone(&verified.credential));
+        let caller = caller::of(&credential, headers, asked.peer);
+        asked.is_by(&caller);
+        self.access_of(caller, credential, &identity.region, headers, asked)
+    }
+
+    /// What the sender of a request with basic authentication may do, when its secret is right.
+    fn basic_access(&self, headers: &HeaderMap, asked: &Asked, now: Time) -> Option<Access> {
+        let (caller, credential) = caller::of_basic(&self.keyring, headers, asked.peer, now)?;
+        asked.is_by(&caller);
+        Some(self.access_of(caller, credential, "", headers, asked))
+    }
+
+    fn access_of(
+        &self,
+        caller: Caller,
+        credential: Arc<Credential>,
+        region: &str,
+        headers: &HeaderMap,
+        asked: &Asked,
+    ) -> Access {
+        let mut facts = access::facts(headers, asked.peer, region, self.service.now());
+        if let Some(session) = &credential.session {
+            facts.add(&session.context);
+        }
+        let doors = (&self.service, &self.policies);
+        Access::new(doors, credential, caller, region, facts).noting(asked.notes())
     }
 
     /// Waits until there is memory for the body that the headers declare.
@@ -244,17 +406,49 @@ impl Doors {
     }
 }
 
-fn door(parts: &Parts) -> Door {
+impl Door {
+    fn name(&self) -> &'static str {
+        match self {
+            Door::DynamoDb(_) | Door::OtherJson => "dynamodb",
+            Door::Kms(_) => "kms",
+            Door::Sts | Door::OtherService(_) => "sts",
+            Door::Iam => "iam",
+            Door::TerraformHttp => "http",
+            Door::Admin => "admin",
+            Door::S3 => "s3",
+        }
+    }
+
+    /// Answers who asks while nothing can be kept of it.
+    fn unavailable(&self, why: &str, ids: &RequestIds) -> Response<DoorBody> {
+        let error = |code| AwsError::new(StatusCode::SERVICE_UNAVAILABLE, code, why);
+        match self {
+            Door::DynamoDb(_) | Door::OtherJson => dynamodb::refuse(&error("ServiceUnavailableException")),
+            Door::Kms(_) => kms::refuse(&error("DependencyTimeoutException")),
+            Door::Sts | Door::OtherService(_) => sts::refused(&error("ServiceUnavailable"), ids),
+            Door::Iam => iam::refused(&error("ServiceUnavailable"), ids),
+            Door::TerraformHttp => terraform_http::unavailable(error("ServiceUnavailable")),
+            Door::Admin => admin::unavailable(why),
+            Door::S3 => s3::unavailable(&error("ServiceUnavailable"), ids),
+        }
+    }
+}
+
+fn door(parts: &Parts, stated: Option<&authorization::Credential>) -> Door {
     if let Some(target) = parts.headers.get("x-amz-target") {
         let target = target.to_str().unwrap_or_default();
+        if let Some(operation) = target.strip_prefix("TrentService.") {
+            return Door::Kms(operation.to_owned());
+        }
         return match target.strip_prefix("DynamoDB_20120810.") {
             Some(operation) => Door::DynamoDb(operation.to_owned()),
             None => Door::OtherJson,
         };
     }
-    match stated_service(parts).as_deref() {
+    match stated.map(|credential| credential.service.as_str()) {
         Some("s3") => return Door::S3,
         Some("sts") => return Door::Sts,
+        Some("iam") => return Door::Iam,
         Some("dynamodb") => return Door::OtherJson,
         Some(other) => return Door::OtherService(other.to_owned()),
         None => {}
@@ -267,7 +461,11 @@ fn door(parts: &Parts) -> Door {
     if basic || (unsigned && terraform_http::is_path(path)) {
         return Door::TerraformHttp;
     }
-    if sts::is_form(parts) { Door::Sts } else { Door::S3 }
+    if query::is_form(parts) {
+        Door::Sts
+    } else {
+        Door::S3
+    }
 }
 
 /// The largest body of a request that may carry a state, or only a lock info.

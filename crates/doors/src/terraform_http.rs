@@ -3,21 +3,27 @@
 //! Source: `internal/backend/remote-state/http/client.go` of Terraform. Terraform shows its user only the status of
 //! a refusal, but waiters read the holder's lock info out of the body of a 423.
 
+mod access;
+
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{Method, Response, StatusCode, header, request::Parts};
+use http::{Response, StatusCode, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use tidelock_core::{
     Address, Caller, Content, Facet, Lock, LockId, LockInfo,
     decide::{Claim, Precondition, Release, Released, Why},
+    diff::visible,
     limits::{LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX},
+    outputs_only,
 };
-use tidelock_service::{Error, LockRequest, Locking, NewBody, Service};
+use tidelock_service::{Error, LockRequest, Locking, NewBody, Service, described};
 
 use crate::{
     DoorBody, Trace,
+    access::Access,
+    audit::Touched,
     aws_common::{
         error::AwsError,
         payload::{self, PayloadError, Rules},
@@ -25,6 +31,7 @@ use crate::{
     },
     full, status,
 };
+use access::Permit;
 
 const PREFIX: &str = "/state/";
 
@@ -97,30 +104,39 @@ pub(crate) fn unauthorized() -> Response<DoorBody> {
     response
 }
 
+/// Refuses while nothing can be done.
+pub(crate) fn unavailable(why: AwsError) -> Response<DoorBody> {
+    refuse(why.into())
+}
+
+/// What a state takes.
+pub(crate) const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "LOCK", "UNLOCK"];
+
 /// Answers a request of a known caller.
 pub(crate) async fn handle<B>(
     service: &Arc<Service>,
-    caller: &Caller,
+    access: Access,
     parts: Parts,
     body: B,
 ) -> Response<DoorBody>
 where
     B: http_body::Body<Data = Bytes>,
 {
+    let caller = access.caller();
     let answer = async {
-        let address = address(parts.uri.path())?;
-        match parts.method.as_str() {
+        let (method, address) = (parts.method.as_str(), address(parts.uri.path())?);
+        if !METHODS.contains(&method) {
+            let message = "A state takes GET, POST, PUT, DELETE, LOCK and UNLOCK.";
+            return Err(Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, message));
+        }
+        let permit = access::authorize(&access, method, &address).await?;
+        match method {
             "LOCK" => lock(service, &address, caller, &parts, body).await,
-            "UNLOCK" => unlock(service, &address, caller, &parts, body).await,
-            _ => match parts.method {
-                Method::GET | Method::HEAD => read(service, &address).await,
-                Method::POST | Method::PUT => write(service, &address, caller, &parts, body).await,
-                Method::DELETE => delete(service, &address, caller).await,
-                _ => Err(Refusal::plain(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "A state takes GET, POST, PUT, DELETE, LOCK and UNLOCK.",
-                )),
-            },
+            "UNLOCK" => unlock(service, &address, caller, &permit, &parts, body).await,
+            "POST" | "PUT" => write(service, &address, &access, &parts, body).await,
+            "DELETE" => delete(service, &address, caller).await,
+            _ if permit.outputs_only => read_outputs(service, &access, &address).await,
+            _ => read(service, &access, &address).await,
         }
     };
     let mut response = answer.await.unwrap_or_else(refuse);
@@ -130,10 +146,12 @@ where
         response.status().as_str().to_owned()
     };
     response.extensions_mut().insert(Trace {
+        caller: caller.principal.clone(),
         door: "http",
         operation: parts.method.to_string(),
-        address: parts.uri.path().trim_start_matches(PREFIX).to_owned(),
-        caller: caller.principal.clone(),
+        address: percent_decode_str(parts.uri.path().trim_start_matches(PREFIX))
+            .decode_utf8_lossy()
+            .into_owned(),
         code,
     });
     response
@@ -207,6 +225,7 @@ where
         Locking::Granted(grant) => {
             let mut response = Response::new(full(""));
             response.extensions_mut().insert(*grant);
+            response.extensions_mut().insert(Touched::lock(&wanted.id));
             Ok(response)
         }
         Locking::Refused { held } => Err(Refusal::Held(held)),
@@ -217,6 +236,7 @@ async fn unlock<B>(
     service: &Arc<Service>,
     address: &Address,
     caller: &Caller,
+    permit: &Permit,
     parts: &Parts,
     body: B,
 ) -> Result<Response<DoorBody>, Refusal>
@@ -236,29 +256,42 @@ where
             )
         }
     };
-    match service
-        .release(
-            address,
-            &Release {
-                id,
-                facet: Facet::Http,
-                caller: caller.clone(),
-                invocation: None,
-            },
-        )
-        .await?
-    {
+    let release = Release {
+        id,
+        facet: Facet::Http,
+        caller: caller.clone(),
+        invocation: None,
+        may_force: permit.may_force,
+    };
+    let is_meant = |held: &Lock| release.id.as_ref().is_none_or(|id| *id == held.id);
+    match service.release(address, &release).await? {
         Released::Free | Released::FacetOff | Released::NotHeld => Ok(Response::new(full(""))),
+        Released::Refused { held } if is_meant(&held) && !held.is_freeze() => Err(of_another(address, &held)),
         Released::Refused { held } => Err(Refusal::Held(held)),
     }
 }
 
-async fn read(service: &Arc<Service>, address: &Address) -> Result<Response<DoorBody>, Refusal> {
+fn of_another(address: &Address, held: &Lock) -> Refusal {
+    let message = format!(
+        "The lock of {address} is held by {}; to end it for them takes tidelock:ForceUnlock on the state or \
+         s3:DeleteObject on its lock file",
+        described(held)
+    );
+    Refusal::plain(StatusCode::FORBIDDEN, visible(&message))
+}
+
+async fn read(
+    service: &Arc<Service>,
+    access: &Access,
+    address: &Address,
+) -> Result<Response<DoorBody>, Refusal> {
     let version = service.find(address, None).await?;
     let gone = || Refusal::plain(StatusCode::NOT_FOUND, format!("{address} has no state."));
-    let body = version.body.ok_or_else(gone)?;
-    let reading = service.reading(address, version.seq, &body, 0..body.size);
+    let body = version.body.as_ref().ok_or_else(gone)?;
+    access.may_open(address, body).await??;
+    let reading = service.reading(address, version.seq, body, 0..body.size);
     let mut response = Response::new(crate::stream(reading).await?);
+    response.extensions_mut().insert(Touched::version(&version));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -273,10 +306,32 @@ async fn read(service: &Arc<Service>, address: &Address) -> Result<Response<Door
     Ok(response)
 }
 
+/// The state with its outputs and nothing else: for `terraform_remote_state`.
+async fn read_outputs(
+    service: &Arc<Service>,
+    access: &Access,
+    address: &Address,
+) -> Result<Response<DoorBody>, Refusal> {
+    let version = service.find(address, None).await?;
+    let gone = || Refusal::plain(StatusCode::NOT_FOUND, format!("{address} has no state."));
+    let body = version.body.as_ref().ok_or_else(gone)?;
+    access.may_open(address, body).await??;
+    let bytes = service.read_all(address, version.seq, body).await?;
+    let outputs = outputs_only(&bytes).ok_or_else(|| {
+        let message = format!("{address} is no plain state, so its outputs cannot be told from the rest.");
+        Refusal::plain(StatusCode::FORBIDDEN, message)
+    })?;
+    let mut response = Response::new(full(outputs));
+    response.extensions_mut().insert(Touched::version(&version));
+    let kind = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
+
 async fn write<B>(
     service: &Arc<Service>,
     address: &Address,
-    caller: &Caller,
+    access: &Access,
     parts: &Parts,
     body: B,
 ) -> Result<Response<DoorBody>, Refusal>
@@ -293,6 +348,8 @@ where
     content
         .headers
         .insert("content-type".to_owned(), "application/json".to_owned());
+    let bucket = service.bucket(address.bucket()).await?;
+    access.may_seal(&bucket, address, &mut content).await??;
     let new = NewBody {
         bytes: body.bytes,
         md5: body.md5,
@@ -301,8 +358,10 @@ where
         claim: Claim::Lock(lock_id),
         restores: false,
     };
-    service.put(address, new, caller).await?;
-    Ok(Response::new(full("")))
+    let version = service.put(address, new, access.caller()).await?;
+    let mut response = Response::new(full(""));
+    response.extensions_mut().insert(Touched::version(&version));
+    Ok(response)
 }
 
 fn lock_id(query: &str) -> Result<Option<LockId>, Refusal> {

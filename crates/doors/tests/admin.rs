@@ -13,16 +13,24 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tidelock_core::{
     Time,
+    iam::DEFAULT_ACCOUNT,
     limits::{ADMIN_BODY_BYTES_MAX, RESOURCE_PATTERN_BYTES_MAX},
 };
 use tidelock_doors::{
-    Doors, Trace,
+    Doors, Peer, Trace,
     aws_common::keys::{Key, Keyring},
 };
 use tidelock_engine::MemoryEngine;
 use tidelock_service::{Service, World};
 
 const RUN: &str = "/admin/runs/0123456789abcdef";
+
+fn peer() -> Peer {
+    Peer {
+        address: ([127, 0, 0, 1], 1_234).into(),
+        secure: false,
+    }
+}
 
 #[derive(Default)]
 struct FakeWorld(AtomicI64);
@@ -50,7 +58,8 @@ impl Door {
             Arc::new(FakeWorld::default()),
             tidelock_service::RootKey::new(&[1; 32]).into(),
         ));
-        let key = |name: &str| Key::new(name.into(), "s3cret".into(), format!("arn:{name}"), "0".into());
+        let key =
+            |name: &str| Key::of_operator(name.into(), "s3cret".into(), format!("arn:{name}"), "0".into());
         let keyring = Arc::new(Keyring::new([key("ann"), key("eve")]));
         let doors = Doors::new(service.clone(), keyring);
         Door { doors, service }
@@ -63,8 +72,7 @@ impl Door {
             request = request.header("authorization", format!("Basic {pair}"));
         }
         let body = Full::new(Bytes::from(body.to_owned()));
-        let peer = ([127, 0, 0, 1], 1_234).into();
-        let response = self.doors.handle(request.body(body).unwrap(), peer).await;
+        let response = self.doors.handle(request.body(body).unwrap(), peer()).await;
         let (status, trace) = (response.status().as_u16(), response.extensions().get().cloned());
         assert_eq!(response.headers()["content-type"], "application/json");
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
@@ -160,25 +168,27 @@ async fn locks_are_shown_freed_and_frozen() {
 #[tokio::test]
 async fn root_keys_are_shown_by_their_ids_and_rotated_where_the_server_keeps_them() {
     let door = Door::new();
-    let (status, shown, _) = door.send(Some("ann"), "GET", "/admin/keys", "").await;
+    let (status, shown, _) = door.send(Some("ann"), "GET", "/admin/root-key", "").await;
     let id = tidelock_service::RootKey::new(&[1; 32]).id().to_owned();
     let key = json!({ "id": id, "role": "current", "bodies": 0, "since_ms": null });
     let expected = json!({ "source": "memory", "ours": false, "keys": [key], "rotation": null });
     assert_eq!((status, shown), (200, expected));
-    let (status, refused, trace) = door.send(Some("ann"), "POST", "/admin/keys/rotate", "").await;
-    assert_eq!((status, trace.operation.as_str()), (409, "POST keys"));
+    let (status, refused, trace) = door.send(Some("ann"), "POST", "/admin/root-key/rotate", "").await;
+    assert_eq!((status, trace.operation.as_str()), (409, "POST root-key"));
     assert!(
         refused["error"]
             .as_str()
             .unwrap()
             .contains("put a new key before the present one")
     );
-    let (status, rotation, _) = door.send(Some("ann"), "GET", "/admin/keys/rotation", "").await;
+    let (status, rotation, _) = door
+        .send(Some("ann"), "GET", "/admin/root-key/rotation", "")
+        .await;
     assert_eq!((status, rotation), (200, Value::Null));
     for (method, path) in [
-        ("GET", "/admin/keys/rotate"),
-        ("POST", "/admin/keys/rotation"),
-        ("POST", "/admin/keys"),
+        ("GET", "/admin/root-key/rotate"),
+        ("POST", "/admin/root-key/rotation"),
+        ("POST", "/admin/root-key"),
     ] {
         assert_eq!(
             door.send(Some("ann"), method, path, "").await.0,
@@ -370,10 +380,9 @@ async fn a_state_may_be_called_admin() {
             "authorization",
             format!("Basic {}", STANDARD.encode("ann:s3cret")),
         );
-    let peer = ([127, 0, 0, 1], 1_234).into();
     let response = door
         .doors
-        .handle(request.body(Full::new(Bytes::new())).unwrap(), peer)
+        .handle(request.body(Full::new(Bytes::new())).unwrap(), peer())
         .await;
     assert_eq!(response.extensions().get::<Trace>().unwrap().door, "http");
 }
@@ -384,7 +393,10 @@ const STATE_MD5: &str = "557699d084e68b9b8d841ce6cda84d57";
 #[tokio::test]
 async fn a_state_from_elsewhere_is_taken_in_with_what_is_known_of_it_and_once() {
     let door = Door::new();
-    door.service.create_bucket("tfstate").await.unwrap();
+    door.service
+        .create_bucket("tfstate", DEFAULT_ACCOUNT)
+        .await
+        .unwrap();
     let writer =
         "%7B%22principal%22%3A%22arn%3Abob%22%2C%22access_key_id%22%3A%22B%22%2C%22source%22%3A%22ci%22%7D";
     let lock = "%7B%22id%22%3A%22L%22%2C%22operation%22%3A%22o%22%2C%22who%22%3A%22w%22%2C%22fence%22%3A3%7D";
@@ -419,7 +431,10 @@ async fn a_state_from_elsewhere_is_taken_in_with_what_is_known_of_it_and_once() 
 #[tokio::test]
 async fn an_import_that_makes_no_sense_is_refused_and_only_an_import_may_be_large() {
     let door = Door::new();
-    door.service.create_bucket("tfstate").await.unwrap();
+    door.service
+        .create_bucket("tfstate", DEFAULT_ACCOUNT)
+        .await
+        .unwrap();
     let md5 = format!("md5={STATE_MD5}");
     for query in [
         "",

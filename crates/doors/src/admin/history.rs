@@ -6,8 +6,11 @@ use serde_json::json;
 use tidelock_core::{Address, AddressError, Pattern, limits::HISTORY_PAGE_MAX};
 use tidelock_service::Sought;
 
-use super::{Refusal, json, request::Request};
+use super::{Refusal, access, json, request::Request};
 use crate::{DoorBody, body};
+
+/// What whoever looks through many states needs to be allowed on each.
+const ACTION: &str = "tidelock:ReadHistory";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +64,7 @@ pub(super) async fn bytes(request: &Request<'_>) -> Result<Response<DoorBody>, R
         );
         return Err(Refusal::new(StatusCode::NOT_FOUND, message));
     };
+    request.access.may_open(&address, stored).await??;
     let reading = request
         .service
         .reading(&address, version.seq, stored, 0..stored.size);
@@ -96,14 +100,18 @@ pub(super) async fn find(request: &Request<'_>) -> Result<Response<DoorBody>, Re
         return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
     }
     let (prefix, after) = place(request)?;
-    let page = request.service.find_resource(&sought, &prefix, &after);
-    Ok(json(&page.await?))
+    let mut page = request.service.find_resource(&sought, &prefix, &after).await?;
+    access::keep(request, ACTION, |found| &found.address, &mut page.found).await?;
+    access::keep(request, ACTION, |unread| &unread.address, &mut page.unread).await?;
+    Ok(json(&page))
 }
 
 /// `GET /admin/states?prefix=P&after=ADDRESS`
 pub(super) async fn states(request: &Request<'_>) -> Result<Response<DoorBody>, Refusal> {
     let (prefix, after) = place(request)?;
-    Ok(json(&request.service.states(&prefix, &after).await?))
+    let mut page = request.service.states(&prefix, &after).await?;
+    access::keep(request, ACTION, |state| &state.address, &mut page.states).await?;
+    Ok(json(&page))
 }
 
 pub(super) async fn rollback(request: &Request<'_>) -> Result<Response<DoorBody>, Refusal> {

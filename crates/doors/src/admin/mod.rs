@@ -3,13 +3,17 @@
 //! What `tidelock`'s own commands ask for, and any script may. The first word of the path says what it is about, the
 //! rest names one of these: a run's ID, a state's address. A refusal is `{"error": "…"}` with a fitting status.
 
+mod access;
+mod audit;
 mod backup;
+mod explain;
 mod history;
+mod iam;
 mod import;
-mod keys;
 mod operator;
 mod quarantine;
 mod request;
+mod root_key;
 mod runs;
 
 use std::sync::Arc;
@@ -17,16 +21,24 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header, request::Parts};
 use serde::Serialize;
-use tidelock_core::{
-    Caller,
-    limits::{ADMIN_BODY_BYTES_MAX, OBJECT_BYTES_MAX},
-};
+use tidelock_core::limits::{ADMIN_BODY_BYTES_MAX, IAM_REQUEST_BYTES_MAX, OBJECT_BYTES_MAX};
 use tidelock_service::{Error, Service};
 
-use crate::{DoorBody, Trace, full, status};
+use crate::{DoorBody, Trace, access::Access, audit::Audit, full, status};
 use request::Request;
 
 const PREFIX: &str = "/admin/";
+
+/// Every request, as `GET /admin/locks/…`, and whether it is about nothing but the caller's own.
+#[cfg(test)]
+pub(crate) fn route_names() -> Vec<(String, bool)> {
+    let name = |route: &access::Route| {
+        let one = if route.one { "/…" } else { "" };
+        let name = format!("{} {PREFIX}{}{one}", route.method, route.what);
+        (name, route.on == access::On::Own)
+    };
+    access::ROUTES.iter().map(name).collect()
+}
 
 /// Whether a path is one of this door.
 pub(crate) fn is_path(path: &str) -> bool {
@@ -38,12 +50,11 @@ const IMPORT: &str = "import";
 
 /// The largest body of a request.
 pub(crate) fn body_bytes_max(path: &str) -> u64 {
-    let rest = path
-        .strip_prefix(PREFIX)
-        .and_then(|rest| rest.strip_prefix(IMPORT));
-    match rest.is_some_and(|rest| rest.starts_with('/')) {
-        true => OBJECT_BYTES_MAX,
-        false => ADMIN_BODY_BYTES_MAX,
+    let path = path.strip_prefix(PREFIX).unwrap_or_default();
+    match path.split_once('/') {
+        Some((IMPORT, _)) => OBJECT_BYTES_MAX,
+        Some(("iam", _)) => IAM_REQUEST_BYTES_MAX,
+        _ => ADMIN_BODY_BYTES_MAX,
     }
 }
 
@@ -51,6 +62,11 @@ pub(crate) fn body_bytes_max(path: &str) -> u64 {
 async fn answer(request: &Request<'_>) -> Result<Response<DoorBody>, Refusal> {
     let (method, what, one) = (&request.method, request.what.as_str(), request.names_one());
     match (method, what, one) {
+        (&Method::GET, "audit", false) => audit::read(request),
+        (&Method::GET, "audit", true) => audit::one(request).await,
+        (&Method::GET, "explain", true) => explain::request(request).await,
+        (&Method::GET, "explain", false) => explain::one(request).await,
+        (&Method::GET, "who-can", false) => explain::who_can(request).await,
         (&Method::GET, "locks", false) => operator::list(request).await,
         (&Method::GET, "locks", true) => operator::show(request).await,
         (&Method::POST, "unlock", true) => operator::unlock(request).await,
@@ -69,27 +85,24 @@ async fn answer(request: &Request<'_>) -> Result<Response<DoorBody>, Refusal> {
         (&Method::GET, "states", false) => history::states(request).await,
         (&Method::POST, "rollback", true) => history::rollback(request).await,
         (&Method::POST, "gc", false) => history::gc(request).await,
-        (&Method::GET, "keys", false) => keys::list(request).await,
-        (&Method::GET, "keys", true) => keys::show(request),
-        (&Method::POST, "keys", true) => keys::change(request).await,
+        (&Method::GET, "root-key", false) => root_key::list(request).await,
+        (&Method::GET, "root-key", true) => root_key::show(request),
+        (&Method::POST, "root-key", true) => root_key::change(request).await,
         (&Method::GET, "backup", false) => backup::stream(request).await,
         (&Method::POST, "verify", false) => backup::verify(request).await,
+        (&Method::GET, "iam", true) => iam::show(request),
+        (&Method::POST, "iam", true) => iam::change(request).await,
         (&Method::PUT, "runs", true) => runs::begin_or_renew(request).await,
         (&Method::DELETE, "runs", true) => runs::end(request).await,
-        _ => Err(Refusal::new(
-            StatusCode::NOT_FOUND,
-            format!(
-                "there is no {method} {PREFIX}{what}{}",
-                if one { "/…" } else { "" }
-            ),
-        )),
+        _ => Err(request.not_there()),
     }
 }
 
 /// Answers a request of a known caller.
 pub(crate) async fn handle<B>(
     service: &Arc<Service>,
-    caller: Caller,
+    log: Option<&Arc<dyn Audit>>,
+    access: Access,
     parts: Parts,
     body: B,
 ) -> Response<DoorBody>
@@ -98,14 +111,15 @@ where
 {
     let mut trace = Trace {
         door: "admin",
-        caller: caller.principal.clone(),
+        caller: access.caller().principal.clone(),
         address: parts.uri.path().to_owned(),
         ..Trace::default()
     };
     let answered = async {
-        let request = Request::read(service, caller, parts, body).await?;
+        let request = Request::read(service, log, access, parts, body).await?;
         trace.operation = format!("{} {}", request.method, request.what);
         trace.address.clone_from(&request.name);
+        access::authorize(&request).await?;
         answer(&request).await
     };
     let mut response = answered.await.unwrap_or_else(Refusal::answer);
@@ -128,6 +142,11 @@ pub(crate) fn unauthorized() -> Response<DoorBody> {
         ..Trace::default()
     });
     response
+}
+
+/// Refuses while nothing can be done.
+pub(crate) fn unavailable(why: &str) -> Response<DoorBody> {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why).answer()
 }
 
 /// Why a request was refused: one sentence, and a status.

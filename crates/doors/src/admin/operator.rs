@@ -6,7 +6,7 @@ use serde_json::json;
 use tidelock_core::LockId;
 use tidelock_service::OperatorError;
 
-use super::{Refusal, json, request::Request};
+use super::{Refusal, access, json, request::Request};
 use crate::DoorBody;
 
 #[derive(Deserialize)]
@@ -36,7 +36,8 @@ struct Freeze {
 /// `GET /admin/locks?prefix=P`
 pub(super) async fn list(request: &Request<'_>) -> Result<Response<DoorBody>, Refusal> {
     let prefix = request.parameter("prefix")?.unwrap_or_default();
-    let (locks, more) = request.service.locks(&prefix).await?;
+    let (mut locks, more) = request.service.locks(&prefix).await?;
+    access::keep(request, "tidelock:ListLocks", |lock| &lock.address, &mut locks).await?;
     Ok(json(&json!({ "locks": locks, "more": more })))
 }
 

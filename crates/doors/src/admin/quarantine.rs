@@ -39,6 +39,7 @@ pub(super) async fn show(request: &Request<'_>) -> Result<Response<DoorBody>, Re
         .service
         .refused_write(&address, id.parse().map_err(bad)?)
         .await?;
+    request.access.may_open(&address, &kept.body).await??;
     let reading = request
         .service
         .reading(&address, kept.id, &kept.body, 0..kept.body.size);

@@ -10,11 +10,14 @@ use tidelock_core::{Address, Caller};
 use tidelock_service::{By, Service};
 
 use super::{PREFIX, Refusal};
-use crate::aws_common::payload;
+use crate::{access::Access, audit::Audit, aws_common::payload};
 
 /// A request, as far as every operation needs it.
 pub(super) struct Request<'a> {
     pub(super) service: &'a Arc<Service>,
+    /// The audit log, where there is one.
+    pub(super) log: Option<&'a Arc<dyn Audit>>,
+    pub(super) access: Access,
     pub(super) caller: Caller,
     pub(super) method: Method,
     /// The first word of the path: what it is about.
@@ -28,7 +31,8 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(super) async fn read<B>(
         service: &'a Arc<Service>,
-        caller: Caller,
+        log: Option<&'a Arc<dyn Audit>>,
+        access: Access,
         parts: Parts,
         body: B,
     ) -> Result<Request<'a>, Refusal>
@@ -46,7 +50,9 @@ impl<'a> Request<'a> {
         let (body, _) = collected.map_err(|error| Refusal::new(error.s3().status, error.to_string()))?;
         Ok(Request {
             service,
-            caller,
+            log,
+            caller: access.caller().clone(),
+            access,
             method: parts.method,
             what,
             name,
@@ -66,6 +72,14 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// What is answered to a request that is none of this door.
+    pub(super) fn not_there(&self) -> Refusal {
+        let one = if self.names_one() { "/…" } else { "" };
+        let (method, what) = (&self.method, &self.what);
+        let message = format!("there is no {method} {PREFIX}{what}{one}");
+        Refusal::new(StatusCode::NOT_FOUND, message)
+    }
+
     /// Whether the path names one of what it is about.
     pub(super) fn names_one(&self) -> bool {
         !self.name.is_empty()
@@ -77,19 +91,29 @@ impl<'a> Request<'a> {
         address.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, format!("{why}; not {:?}", self.name)))
     }
 
-    /// A parameter of the query, percent-decoded.
-    pub(super) fn parameter(&self, name: &str) -> Result<Option<String>, Refusal> {
+    /// All values of a parameter of the query, percent-decoded.
+    pub(super) fn parameters(&self, name: &str) -> Result<Vec<String>, Refusal> {
         let pairs = self
             .query
             .split('&')
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let value = pairs
-            .rev()
-            .find_map(|(key, value)| (key == name).then_some(value));
-        let decode = |value| percent_decode_str(value).decode_utf8();
-        let value = value.map(decode).transpose();
-        let value = value.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the query is not UTF-8"))?;
-        Ok(value.map(|value| value.into_owned()))
+        let values = pairs.filter(|(key, _)| *key == name);
+        let decoded = values.map(|(_, value)| percent_decode_str(value).decode_utf8());
+        let decoded: Result<Vec<_>, _> = decoded
+            .map(|value| value.map(|value| value.into_owned()))
+            .collect();
+        decoded.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the query is not UTF-8"))
+    }
+
+    /// The last value of a parameter.
+    pub(super) fn parameter(&self, name: &str) -> Result<Option<String>, Refusal> {
+        Ok(self.parameters(name)?.pop())
+    }
+
+    /// The same, of one that must be there.
+    pub(super) fn required(&self, name: &str) -> Result<String, Refusal> {
+        let value = self.parameter(name)?.filter(|value| !value.is_empty());
+        value.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, format!("{name} is missing")))
     }
 
     /// The same, of a number.
@@ -97,6 +121,18 @@ impl<'a> Request<'a> {
         let value = self.parameter(name)?;
         let number = value.map(|value| value.parse()).transpose();
         number.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, format!("{name} is to be a number")))
+    }
+
+    /// The same, of what is so or not.
+    pub(super) fn is_true(&self, name: &str) -> Result<bool, Refusal> {
+        match self.parameter(name)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!("{name} is to be true or false"),
+            )),
+        }
     }
 
     /// The body, which must be the JSON object that `T` describes.

@@ -1,4 +1,4 @@
-//! Root keys: `GET /admin/keys` lists them, `POST /admin/keys/rotate` begins a rotation, `GET /admin/keys/rotation` tells
+//! Root keys: `GET /admin/root-key` lists them, `POST /admin/root-key/rotate` begins a rotation, `GET /admin/root-key/rotation` tells
 //! how far it is.
 
 use http::{Response, StatusCode};
