@@ -11,3 +11,4 @@ pub mod ini;
 pub mod keys;
 pub mod profile;
 pub mod s3;
+pub mod tls;

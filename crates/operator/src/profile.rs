@@ -29,6 +29,8 @@ pub struct Wanted<'a> {
     pub name: &'a str,
     /// Such as `http://127.0.0.1:9470`.
     pub endpoint: &'a str,
+    /// The file with the certificates to trust there, when they are not the system's.
+    pub ca_bundle: Option<&'a Path>,
     /// The access key id.
     pub access_key_id: &'a str,
     /// The secret access key; goes into the credentials file and nowhere else.
@@ -140,6 +142,8 @@ pub enum ProfileError {
 pub struct Profile {
     /// Such as `http://127.0.0.1:9470`.
     pub endpoint: Option<String>,
+    /// A file with certificates to trust.
+    pub ca_bundle: Option<PathBuf>,
     /// AWS's region.
     pub region: Option<String>,
     /// A key that is written down, and not one that a role or SSO would give.
@@ -162,6 +166,9 @@ pub fn find(name: &str, config: &[PathBuf], credentials: &[PathBuf]) -> Result<P
             .and_then(|services| ini::nested_value(&config, &services, "s3", "endpoint_url"))
             .or_else(|| value("endpoint_url"));
         profile.endpoint = profile.endpoint.or_else(|| of_service.map(str::to_owned));
+        profile.ca_bundle = profile
+            .ca_bundle
+            .or_else(|| value("ca_bundle").map(PathBuf::from));
         profile.region = profile.region.or_else(|| value("region").map(str::to_owned));
         profile.keys = profile.keys.or_else(|| keys(&config, &header));
     }
@@ -247,9 +254,13 @@ fn header(name: &str) -> String {
 
 fn profile_section(wanted: &Wanted<'_>) -> Section {
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let mut entries = vec![pair("region", REGION), pair("services", wanted.name)];
+    if let Some(bundle) = wanted.ca_bundle {
+        entries.push(pair("ca_bundle", &bundle.to_string_lossy()));
+    }
     Section {
         header: header(wanted.name),
-        entries: vec![pair("region", REGION), pair("services", wanted.name)],
+        entries,
     }
 }
 

@@ -40,6 +40,7 @@ impl Home {
         Wanted {
             name: "tidelock",
             endpoint: "http://127.0.0.1:9470",
+            ca_bundle: None,
             access_key_id: "AKIAEXAMPLE",
             secret_access_key: "very-secret",
             config: &self.config,
@@ -138,6 +139,7 @@ fn a_new_endpoint_is_put_in_place_and_the_users_additions_stay() {
     );
     let wanted = Wanted {
         endpoint: "http://127.0.0.1:9999",
+        ca_bundle: None,
         ..home.wanted()
     };
     let plan = profile::inspect(&wanted).unwrap();

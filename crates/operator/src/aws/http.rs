@@ -1,6 +1,6 @@
 //! HTTP/1.1 with TLS, connections kept; every wait and every answer is bounded.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
@@ -11,15 +11,11 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use tidelock_core::limits::{CLIENT_CONNECT_MS, CLIENT_SILENCE_MS};
 use tokio::time;
 
 use super::settings::{Settings, SettingsError};
+use crate::tls;
 
 /// A client of any HTTP server, with its open connections.
 #[derive(Clone, Debug)]
@@ -49,21 +45,10 @@ impl Http {
     pub(crate) fn new(settings: &Settings) -> Result<Http, SettingsError> {
         let bundle = settings.environment.get("AWS_CA_BUNDLE");
         let bundle = bundle.or_else(|| settings.profiles.get(&settings.profile, "ca_bundle"));
-        let provider = aws_lc_rs::default_provider();
-        let builder = HttpsConnectorBuilder::new();
-        let wrong = |why: &dyn std::fmt::Display| SettingsError::Certificates(why.to_string());
-        let builder = match bundle {
-            None => builder
-                .with_provider_and_native_roots(provider)
-                .map_err(|why| wrong(&why))?,
-            Some(path) => {
-                let roots = roots_of(&settings.environment.path(path))?;
-                let config = ClientConfig::builder_with_provider(provider.into())
-                    .with_safe_default_protocol_versions()
-                    .map_err(|why| wrong(&why))?;
-                builder.with_tls_config(config.with_root_certificates(roots).with_no_client_auth())
-            }
-        };
+        let bundle = bundle.map(|path| settings.environment.path(path));
+        let config =
+            tls::client(bundle.as_deref()).map_err(|why| SettingsError::Certificates(why.to_string()))?;
+        let builder = HttpsConnectorBuilder::new().with_tls_config(config.with_no_client_auth());
         let mut plain = HttpConnector::new();
         plain.set_connect_timeout(Some(Duration::from_millis(CLIENT_CONNECT_MS)));
         plain.set_nodelay(true);
@@ -108,19 +93,6 @@ async fn read(mut body: Incoming, bytes_max: u64) -> Result<Bytes, Fault> {
         }
     }
     Ok(whole.freeze())
-}
-
-fn roots_of(path: &Path) -> Result<RootCertStore, SettingsError> {
-    let wrong = |why: String| SettingsError::Certificates(format!("{}: {why}", path.display()));
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|why| wrong(why.to_string()))? {
-        let certificate = certificate.map_err(|why| wrong(why.to_string()))?;
-        roots.add(certificate).map_err(|why| wrong(why.to_string()))?;
-    }
-    match roots.is_empty() {
-        true => Err(wrong("it holds no certificate".to_owned())),
-        false => Ok(roots),
-    }
 }
 
 /// What went wrong, down to the cause: hyper's outermost sentence says next to nothing.

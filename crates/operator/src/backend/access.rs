@@ -66,6 +66,10 @@ pub(super) fn over_s3(
             .text("region")
             .or_else(|| first(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
             .or_else(|| found.region.clone()),
+        ca_bundle: settings
+            .text("custom_ca_bundle")
+            .map(PathBuf::from)
+            .or_else(|| found.ca_bundle.clone()),
         keys: keys(settings, named.is_some(), found, environment),
         profile,
         config_files,
@@ -168,6 +172,7 @@ pub(super) fn over_http(
         profile: None,
         config_files: Vec::new(),
         credentials_files: Vec::new(),
+        ca_bundle: None,
         keys: keys.or(found.keys),
         table: None,
         lock_file: false,

@@ -46,6 +46,8 @@ pub struct Backend {
     pub config_files: Vec<PathBuf>,
     /// AWS's shared credentials files; later ones come before earlier ones.
     pub credentials_files: Vec<PathBuf>,
+    /// A file with the certificates that its clients trust, where the block or the profile names one.
+    pub ca_bundle: Option<PathBuf>,
     /// The key, where it is written down somewhere; `None` where a role, SSO or the machine would give one.
     pub keys: Option<Keys>,
     /// The lock table (`dynamodb_table`).
