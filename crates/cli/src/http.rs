@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     error::Error,
     future::Future,
+    io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -17,59 +18,61 @@ use hyper::{
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use tidelock_core::limits;
+use tidelock_doors::Peer;
 use tidelock_service::Grant;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time,
 };
+use tokio_rustls::TlsAcceptor;
 
-use crate::{linger::Lingering, unread::RequestBody};
+use crate::{
+    linger::{Lingering, WasReset},
+    tls::{self, Tls},
+    transport::Transport,
+    unread::RequestBody,
+};
 
 /// Answers requests on `listener` until `stop` turns true; then accepts nothing more and waits for the requests in
-/// flight, as long as [`limits::STOP_WAIT_MS`].
-pub(crate) async fn run<H, F, B>(listener: TcpListener, handler: H, mut stop: watch::Receiver<bool>)
-where
-    H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + 'static,
+/// flight, as long as [`limits::STOP_WAIT_MS`]. With `tls`, connections are encrypted.
+pub(crate) async fn run<H, F, B>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    handler: H,
+    mut stop: watch::Receiver<bool>,
+) where
+    H: Fn(Request<RequestBody>, Peer) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let graceful = GracefulShutdown::new();
     let seats = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
     loop {
-        let (stream, peer, seat) = tokio::select! {
+        let (stream, address, seat) = tokio::select! {
             // A sender that is gone means a stop too.
             _ = stop.wait_for(|stopping| *stopping) => break,
             accepted = accept(&listener, &seats) => accepted,
         };
-        let handler = handler.clone();
-        let untold = LastGrant::default();
-        let told = untold.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (head, body) = request.into_parts();
-            let (body, unread) = RequestBody::new(body);
-            let answer = handler(Request::from_parts(head, body), peer);
-            // Whoever asks for more has read the answer before.
-            told.set(None);
-            let told = told.clone();
-            async move {
-                let mut answer = unread.announce(answer.await);
-                told.set(answer.extensions_mut().remove());
-                Ok::<_, Infallible>(answer)
-            }
-        });
-        let (stream, reset) = Lingering::new(stream);
-        let connection = graceful.watch(protocol().serve_connection(TokioIo::new(stream), service));
+        let peer = Peer {
+            address,
+            secure: tls.is_some(),
+        };
+        let acceptor = tls.as_ref().map(Tls::acceptor);
+        let (handler, watcher, mut stop) = (handler.clone(), graceful.watcher(), stop.clone());
         tokio::spawn(async move {
-            // A client that breaks off or talks nonsense is its own affair; hyper has answered what can be answered.
-            if let Err(fault) = connection.await {
-                tracing::debug!(%peer, %fault, "connection ended early");
-            }
-            if reset.is_true() {
-                untold.lost();
+            let (stream, reset) = Lingering::new(stream);
+            let stream = tokio::select! {
+                // Nothing has been asked yet.
+                _ = stop.wait_for(|stopping| *stopping) => return,
+                opened = open(stream, acceptor) => opened,
+            };
+            match stream {
+                Ok(stream) => serve(stream, peer, handler, watcher, &reset).await,
+                Err(fault) => tracing::debug!(peer = %address, %fault, "no TLS connection came about"),
             }
             drop(seat);
         });
@@ -83,6 +86,46 @@ where
             waited_ms = limits::STOP_WAIT_MS,
             "requests still in flight were cut off"
         );
+    }
+}
+
+/// The connection as HTTP goes over it.
+async fn open(stream: Lingering, acceptor: Option<TlsAcceptor>) -> io::Result<Transport> {
+    match acceptor {
+        None => Ok(Transport::Plain(stream)),
+        Some(acceptor) => tls::accept(stream, acceptor).await.map(Transport::from),
+    }
+}
+
+/// Answers the requests of one connection until it ends.
+async fn serve<H, F, B>(stream: Transport, peer: Peer, handler: H, watcher: Watcher, reset: &WasReset)
+where
+    H: Fn(Request<RequestBody>, Peer) -> F,
+    F: Future<Output = Response<B>>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    let untold = LastGrant::default();
+    let told = untold.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (head, body) = request.into_parts();
+        let (body, unread) = RequestBody::new(body);
+        let answer = handler(Request::from_parts(head, body), peer);
+        // Whoever asks for more has read the answer before.
+        told.set(None);
+        let told = told.clone();
+        async move {
+            let mut answer = unread.announce(answer.await);
+            told.set(answer.extensions_mut().remove());
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = protocol().serve_connection(TokioIo::new(stream), service);
+    // A client that breaks off or talks nonsense is its own affair; hyper has answered what can be answered.
+    if let Err(fault) = watcher.watch(connection).await {
+        tracing::debug!(peer = %peer.address, %fault, "connection ended early");
+    }
+    if reset.is_true() {
+        untold.lost();
     }
 }
 

@@ -25,7 +25,8 @@ use tokio::{
 pub(crate) struct Lingering {
     stream: TcpStream,
     until: Option<Pin<Box<Sleep>>>,
-    reset: WasReset,
+    /// Who is told of a reset, as long as that means something.
+    reset: Option<WasReset>,
 }
 
 /// Whether the peer has reset the connection, as a kernel does for a process that ended with an answer unread. hyper
@@ -57,9 +58,30 @@ impl Lingering {
         let lingering = Self {
             stream,
             until: None,
-            reset: reset.clone(),
+            reset: Some(reset.clone()),
         };
         (lingering, reset)
+    }
+
+    /// The first byte that the client sends; it stays to be read.
+    pub(crate) async fn first_byte(&self) -> io::Result<u8> {
+        let mut byte = [0];
+        match self.stream.peek(&mut byte).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(byte[0]),
+        }
+    }
+
+    /// From now on a reset says nothing about the last answer.
+    pub(crate) fn overlook_resets(&mut self) {
+        self.reset = None;
+    }
+
+    fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &self.reset {
+            Some(reset) => reset.note(polled),
+            None => polled,
+        }
     }
 }
 
@@ -70,14 +92,14 @@ impl AsyncRead for Lingering {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.reset.note(polled)
+        self.note(polled)
     }
 }
 
 impl AsyncWrite for Lingering {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.reset.note(polled)
+        self.note(polled)
     }
 
     fn poll_write_vectored(
@@ -86,7 +108,7 @@ impl AsyncWrite for Lingering {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.reset.note(polled)
+        self.note(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -98,20 +120,19 @@ impl AsyncWrite for Lingering {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, until, reset } = &mut *self;
-        if until.is_none() {
-            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+        if self.until.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }
-        let until = until.get_or_insert_with(|| Box::pin(time::sleep(Duration::from_millis(LINGER_MS))));
+        let linger = || Box::pin(time::sleep(Duration::from_millis(LINGER_MS)));
         let mut piece = [0; LINGER_PIECE_BYTES];
         loop {
-            if until.as_mut().poll(cx).is_ready() {
+            if self.until.get_or_insert_with(linger).as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
             let mut unread = ReadBuf::new(&mut piece);
-            let polled = Pin::new(&mut *stream).poll_read(cx, &mut unread);
+            let polled = Pin::new(&mut self.stream).poll_read(cx, &mut unread);
             // Whatever is wrong with the connection now, there is nobody left to tell.
-            if ready!(reset.note(polled)).is_err() || unread.filled().is_empty() {
+            if ready!(self.note(polled)).is_err() || unread.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
         }

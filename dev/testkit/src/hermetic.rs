@@ -37,6 +37,11 @@ impl Hermetic {
         Self { dir }
     }
 
+    /// Gives Terraform this CLI configuration, with the places where it finds providers, say.
+    pub fn configure_terraform(&self, text: &str) {
+        std::fs::write(self.dir.path().join("terraformrc"), text).expect("a directory of ours takes files");
+    }
+
     /// A directory of this name to work in, made if it is not there yet.
     #[must_use]
     pub fn workdir(&self, name: &str) -> PathBuf {

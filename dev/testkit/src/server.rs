@@ -87,7 +87,7 @@ impl TestServer {
         }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or `https://…` where the settings say so.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -96,7 +96,14 @@ impl TestServer {
     /// `127.0.0.1:PORT`.
     #[must_use]
     pub fn authority(&self) -> &str {
-        self.endpoint.trim_start_matches("http://")
+        let (_, authority) = self.endpoint.split_once("://").expect("it is a URL");
+        authority
+    }
+
+    /// The certificate of whom a client has to trust, with the settings `tls = { self_signed = true }`.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.data().join("tls/ca.pem")
     }
 
     /// The access key of the first start.
@@ -239,7 +246,7 @@ fn launch(binary: &Path, dir: &Path, listen: &str) -> Child {
         .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()))
 }
 
-/// Starts `serve` and returns it with the first `http://…` it prints.
+/// Starts `serve` and returns it with the first URL of its own that it prints.
 fn spawn(binary: &Path, dir: &Path, listen: &str) -> (Child, String) {
     let mut child = launch(binary, dir, listen);
     let stdout = child.stdout.take().expect("it was asked for");
@@ -266,11 +273,14 @@ fn spawn(binary: &Path, dir: &Path, listen: &str) -> (Child, String) {
     }
 }
 
-/// `http://HOST:PORT` of a line that states one.
+/// `http://127.0.0.1:PORT` or `https://127.0.0.1:PORT` of a line that states one.
 fn endpoint_in(line: &str) -> Option<String> {
-    let rest = &line[line.find("http://127.0.0.1:")?..];
-    let end = rest["http://".len()..].find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
-    Some(rest[..end.map_or(rest.len(), |end| end + "http://".len())].to_owned())
+    ["http", "https"].iter().find_map(|scheme| {
+        let start = format!("{scheme}://127.0.0.1:");
+        let port = &line[line.find(&start)? + start.len()..];
+        let end = port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len());
+        Some(format!("{start}{}", &port[..end]))
+    })
 }
 
 /// Reads the credentials file, an AWS-style INI.

@@ -61,9 +61,15 @@ impl<'a> Terraform<'a> {
             ("TF_HTTP_USERNAME", credentials.access_key_id.as_str()),
             ("TF_HTTP_PASSWORD", credentials.secret_access_key.as_str()),
         ];
-        let environment = environment
+        let mut environment = environment
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec();
+        if server.endpoint().starts_with("https://") {
+            let ca = server.ca();
+            let pem = std::fs::read_to_string(&ca).expect("a server with TLS has made itself an authority");
+            environment.push(("AWS_CA_BUNDLE".to_owned(), ca.display().to_string()));
+            environment.push(("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM".to_owned(), pem));
+        }
         Self {
             binary: binary.to_owned(),
             launcher: Vec::new(),
@@ -96,6 +102,29 @@ impl<'a> Terraform<'a> {
         let user = format!("{key}+{token}");
         self.set("TF_APPEND_USER_AGENT", token.to_owned());
         self.set("TF_HTTP_USERNAME", user);
+        self
+    }
+
+    /// With one more environment variable, or another value of it.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.set(name, value.to_owned());
+        self
+    }
+
+    /// With no access key at all.
+    #[must_use]
+    pub fn without_key(mut self) -> Self {
+        self.environment
+            .retain(|(name, _)| !["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].contains(&name.as_str()));
+        self
+    }
+
+    /// With another access key than the operator's.
+    #[must_use]
+    pub fn with_key(mut self, id: &str, secret: &str) -> Self {
+        self.set("AWS_ACCESS_KEY_ID", id.to_owned());
+        self.set("AWS_SECRET_ACCESS_KEY", secret.to_owned());
         self
     }
 
