@@ -17,13 +17,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidelock_core::{diff::visible, limits::OBJECT_BYTES_MAX};
 use tidelock_operator::profile;
-use tokio::{net::TcpStream, runtime, task::JoinHandle, time};
+use tokio::{runtime, task::JoinHandle, time};
 use zeroize::Zeroizing;
 
 use crate::{
     args::{Place, Server},
     config,
     credentials::Credentials,
+    dial::{self, DialError, Way},
+    endpoint::Endpoint,
     exit::{Failure, Status},
     running::Running,
 };
@@ -44,8 +46,7 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// A server's admin door, and the key that opens it.
 pub(crate) struct Admin {
-    /// `HOST:PORT`.
-    authority: String,
+    way: Way,
     pub(crate) credentials: Credentials,
 }
 
@@ -58,6 +59,16 @@ pub(crate) enum AdminError {
          AWS_ENDPOINT_URL name another"
     )]
     NoAnswer { authority: String, why: String },
+    #[error(
+        "what answers at {authority} cannot prove to be that server: {why}; AWS_CA_BUNDLE names a file with the \
+         certificate of whom to trust, which for a server with --tls-self-signed is tls/ca.pem in its data directory"
+    )]
+    Untrusted { authority: String, why: String },
+    #[error(
+        "the server at {authority} lets in clients with a certificate only: TIDELOCK_CLIENT_CERT and TIDELOCK_CLIENT_KEY \
+         name the files with it and its key"
+    )]
+    Certificate { authority: String },
     /// The server's own sentence.
     #[error("{message}")]
     Refused { status: StatusCode, message: String },
@@ -93,7 +104,7 @@ impl Admin {
     pub(crate) fn find(place: Place) -> Result<Admin, Failure> {
         let given = place.data.is_some() || place.config.is_some();
         if !given && let Some((endpoint, credentials)) = of_environment() {
-            return Admin::at(&endpoint, credentials);
+            return Admin::at(&Endpoint::plain(endpoint), credentials);
         }
         let data: PathBuf = config::data_directory(place)?;
         let running = Running::find(data).map_err(|failure| match given {
@@ -115,36 +126,25 @@ impl Admin {
             Failure::new(Status::Usage, message)
         };
         let found = profile::find(name, from_ref(&config), from_ref(&credentials))?;
-        let (endpoint, keys) = found.endpoint.zip(found.keys).ok_or_else(missing)?;
+        let (url, keys) = found.endpoint.zip(found.keys).ok_or_else(missing)?;
+        let endpoint = Endpoint {
+            ca: found.ca_bundle,
+            ..Endpoint::plain(url)
+        };
         Admin::at(&endpoint, keys.into())
     }
 
-    /// The server at an endpoint of the form `http://HOST:PORT`.
-    pub(crate) fn at(endpoint: &str, credentials: Credentials) -> Result<Admin, Failure> {
-        let bad = || {
-            let message = format!("the endpoint {endpoint} is not of the form http://HOST:PORT");
-            Failure::new(Status::Usage, message)
-        };
-        let authority = endpoint.strip_prefix("http://").ok_or_else(bad)?;
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let parsed: hyper::http::uri::Authority = authority.parse().map_err(|_| bad())?;
-        let is_plain = !parsed.host().is_empty() && !authority.contains('@');
-        let authority = match parsed.port() {
-            Some(_) => authority.to_owned(),
-            None => format!("{authority}:80"),
-        };
-        is_plain
-            .then_some(Admin {
-                authority,
-                credentials,
-            })
-            .ok_or_else(bad)
+    /// The server at an endpoint of the form `http://HOST:PORT` or `https://HOST:PORT`.
+    pub(crate) fn at(endpoint: &Endpoint, credentials: Credentials) -> Result<Admin, Failure> {
+        Ok(Admin {
+            way: Way::to(endpoint)?,
+            credentials,
+        })
     }
 
     /// Whether `url` is of this server.
     pub(crate) fn serves(&self, url: &str) -> bool {
-        let rest = url.strip_prefix("http://");
-        rest.and_then(|rest| rest.split('/').next()) == Some(&self.authority)
+        self.way.leads_to(url)
     }
 
     /// Asks and waits, for commands that do one thing after another; the answer is JSON.
@@ -207,7 +207,7 @@ impl Admin {
         let answered = time::timeout(SILENCE_LIMIT, sender.send_request(request)).await;
         let answer = answered.map_err(|_| silent())?;
         let (head, mut body) = answer
-            .map_err(|why| self.no_answer(why.to_string()))?
+            .map_err(|why| self.no_answer(dial::chain(&why)))?
             .into_parts();
         if !head.status.is_success() {
             let whole = self.whole(body).await?;
@@ -219,7 +219,7 @@ impl Admin {
             .await
             .map_err(|_| silent())?
         {
-            let frame = frame.map_err(|why| self.no_answer(why.to_string()))?;
+            let frame = frame.map_err(|why| self.no_answer(dial::chain(&why)))?;
             if let Ok(piece) = frame.into_data() {
                 take(piece, all).map_err(AdminError::NotTaken)?;
             }
@@ -240,7 +240,7 @@ impl Admin {
         Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, &self.authority)
+            .header(HOST, self.way.authority())
             .header(AUTHORIZATION, authorization)
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
@@ -251,7 +251,7 @@ impl Admin {
         let (mut sender, connection) = self.connect().await?;
         let answered = sender.send_request(request).await;
         let (head, body) = answered
-            .map_err(|why| self.no_answer(why.to_string()))?
+            .map_err(|why| self.no_answer(dial::chain(&why)))?
             .into_parts();
         let whole = self.whole(body).await?;
         connection.abort();
@@ -259,17 +259,24 @@ impl Admin {
     }
 
     async fn connect(&self) -> Result<(SendRequest<Full<Bytes>>, JoinHandle<hyper::Result<()>>), AdminError> {
-        let stream = TcpStream::connect(&self.authority).await;
-        let stream = stream.map_err(|why| self.no_answer(why.to_string()))?;
+        let stream = self.way.connect().await.map_err(|why| match why {
+            DialError::NoAnswer(why) => self.no_answer(why),
+            DialError::Untrusted(why) => AdminError::Untrusted {
+                authority: self.way.authority().to_owned(),
+                why,
+            },
+        })?;
         let connected = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = connected.map_err(|why| self.no_answer(why.to_string()))?;
+        let (sender, connection) = connected.map_err(|why| self.no_answer(dial::chain(&why)))?;
         // What goes wrong with the connection, the request learns.
         Ok((sender, tokio::spawn(connection)))
     }
 
     async fn whole(&self, body: Incoming) -> Result<Bytes, AdminError> {
         let whole = Limited::new(body, OBJECT_BYTES_MAX as usize).collect().await;
-        Ok(whole.map_err(|why| self.no_answer(why.to_string()))?.to_bytes())
+        Ok(whole
+            .map_err(|why| self.no_answer(dial::chain(&*why)))?
+            .to_bytes())
     }
 
     fn judge(&self, (head, body): (Response<()>, Bytes)) -> Result<Bytes, AdminError> {
@@ -279,7 +286,7 @@ impl Admin {
         }
         if status == StatusCode::UNAUTHORIZED {
             return Err(AdminError::Key {
-                authority: self.authority.clone(),
+                authority: self.way.authority().to_owned(),
                 access_key_id: self.credentials.access_key_id.clone(),
             });
         }
@@ -290,15 +297,16 @@ impl Admin {
     }
 
     fn no_answer(&self, why: String) -> AdminError {
-        AdminError::NoAnswer {
-            authority: self.authority.clone(),
-            why,
+        let authority = self.way.authority().to_owned();
+        match why.contains(dial::CERTIFICATE_REQUIRED) {
+            true => AdminError::Certificate { authority },
+            false => AdminError::NoAnswer { authority, why },
         }
     }
 
     fn foreign(&self) -> AdminError {
         AdminError::Foreign {
-            authority: self.authority.clone(),
+            authority: self.way.authority().to_owned(),
         }
     }
 }
@@ -307,7 +315,9 @@ impl From<AdminError> for Failure {
     fn from(error: AdminError) -> Failure {
         let status = match error {
             AdminError::NoAnswer { .. } | AdminError::Foreign { .. } => Status::NotRunning,
-            AdminError::Key { .. } => Status::Usage,
+            AdminError::Key { .. } | AdminError::Untrusted { .. } | AdminError::Certificate { .. } => {
+                Status::Usage
+            }
             AdminError::NotTaken(fault) => return fault.into(),
             AdminError::Refused { status, .. } => match status {
                 StatusCode::BAD_REQUEST => Status::Usage,
@@ -362,36 +372,7 @@ fn of_environment() -> Option<(String, Credentials)> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-
-    fn admin(endpoint: &str) -> Result<Admin, Failure> {
-        let credentials = Credentials::generate();
-        Admin::at(endpoint, credentials)
-    }
-
-    #[test]
-    fn an_endpoint_is_a_host_and_a_port() {
-        for (endpoint, authority) in [
-            ("http://127.0.0.1:9470", "127.0.0.1:9470"),
-            ("http://[::1]:9470/", "[::1]:9470"),
-            ("http://state.example", "state.example:80"),
-        ] {
-            assert_eq!(admin(endpoint).unwrap().authority, authority);
-        }
-        for endpoint in [
-            "",
-            "http://",
-            "127.0.0.1:9470",
-            "https://127.0.0.1:9470",
-            "http://127.0.0.1:9470/x",
-            "http://user:secret@127.0.0.1:9470",
-            "http://a b",
-        ] {
-            let failure = admin(endpoint).err().unwrap();
-            assert_eq!(failure.status, Status::Usage, "{endpoint}");
-        }
-    }
 
     #[test]
     fn any_address_fits_into_a_path() {
@@ -399,21 +380,5 @@ mod tests {
             path("locks", "tfstate/a b/ü?#%.tfstate"),
             "/admin/locks/tfstate/a%20b/%C3%BC%3F%23%25.tfstate"
         );
-    }
-
-    #[test]
-    fn only_a_url_of_this_very_server_is_its_own() {
-        let admin = admin("http://127.0.0.1:9470").unwrap();
-        assert!(
-            admin.serves("http://127.0.0.1:9470/state/tfstate/a") && admin.serves("http://127.0.0.1:9470")
-        );
-        for url in [
-            "",
-            "127.0.0.1:9470/state",
-            "http://127.0.0.1:94701/state",
-            "https://127.0.0.1:9470/state",
-        ] {
-            assert!(!admin.serves(url), "{url}");
-        }
     }
 }

@@ -1,11 +1,15 @@
 //! The command line: what can be said, and the help that explains it.
 
+mod audit;
 mod backup;
 mod configuration;
+mod explain;
 mod history;
-mod keys;
+mod iam;
+mod root_key;
 #[macro_use]
 mod operator;
+mod tls;
 mod transfer;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -13,15 +17,22 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
+pub(crate) use audit::{Audit, AuditCommand, AuditList, AuditVerify};
 pub(crate) use backup::{Backup, Restore, Verify};
 pub(crate) use configuration::Configuration;
+pub(crate) use explain::{Explain, WhoCan};
 pub(crate) use history::{Blame, Diff, Find, Gc, History, Rollback, Show};
-pub(crate) use keys::{Keys, KeysCommand, Rotate};
+pub(crate) use iam::{
+    Accounts, AccountsCommand, Attach, CreateKey, CreateUser, Delete, Inline, InlineCommand, Keys,
+    KeysCommand, ListKeys, Of, OneInline, OneKey, PutInline, Roles, RolesCommand, Trust, Users, UsersCommand,
+};
 pub(crate) use operator::{
     Address, Allow, Freeze, Locks, Rescue, RescueChange, RescueCommand, RescueDiff, RescueShow, Server,
     Unlock,
 };
+pub(crate) use root_key::{RootKey, RootKeyCommand, Rotate};
 
+pub(crate) use tls::Tls;
 pub(crate) use transfer::{Export, Import, Place as Elsewhere};
 
 /// The S3 + DynamoDB state backend of Terraform as one binary.
@@ -105,9 +116,30 @@ pub(crate) enum Command {
     /// Decode everything that is stored and compare it with its digests
     #[command(after_help = backup::VERIFY_HELP)]
     Verify(Verify),
-    /// Show the root keys, which seal what is stored, or put a new one in place
-    #[command(after_help = keys::KEYS_HELP)]
+    /// Users: who may ask the server for something
+    #[command(after_help = iam::USERS_HELP, subcommand_required = true, arg_required_else_help = true)]
+    Users(Users),
+    /// Access keys of users: make, rotate, switch off
+    #[command(after_help = iam::KEYS_HELP, subcommand_required = true, arg_required_else_help = true)]
     Keys(Keys),
+    /// Roles: what users and CI jobs may become for a while
+    #[command(after_help = iam::ROLES_HELP, subcommand_required = true, arg_required_else_help = true)]
+    Roles(Roles),
+    /// Accounts, each with users, roles, buckets and tables of its own
+    #[command(after_help = iam::ACCOUNTS_HELP, subcommand_required = true, arg_required_else_help = true)]
+    Accounts(Accounts),
+    /// Show the root keys, which seal what is stored, or put a new one in place
+    #[command(after_help = root_key::ROOT_KEY_HELP)]
+    RootKey(RootKey),
+    /// Show who asked for what and what became of it, or verify that none of it was changed
+    #[command(after_help = audit::AUDIT_HELP)]
+    Audit(Audit),
+    /// Say which statement of which policy decided a request, or would decide one
+    #[command(after_help = explain::EXPLAIN_HELP)]
+    Explain(Explain),
+    /// List who may do something, and by which statement
+    #[command(after_help = explain::WHO_CAN_HELP)]
+    WhoCan(WhoCan),
     /// Show a race of two `terraform apply` for one state, on a temporary server
     #[command(after_help = DEMO_HELP)]
     Demo(Demo),
@@ -128,6 +160,8 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     pub(crate) log_format: Option<LogFormat>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
 }
 
 #[derive(Args)]
@@ -188,7 +222,7 @@ pub(crate) struct Place {
     /// The data directory [default: ./tidelock-data]
     #[arg(long, env = "TIDELOCK_DATA", value_name = "DIR", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
-    /// A TOML file with `data`, `listen`, `log_format`, `plans`, `stale`, `stale_after`, `root_key`, `retention`; flags and variables come before it
+    /// A TOML file with `data`, `listen`, `log_format`, `plans`, `stale`, `stale_after`, `root_key`, `retention`, `tls`, `plain_http`, `oidc`, `audit`; flags and variables come before it
     #[arg(long, env = "TIDELOCK_CONFIG", value_name = "FILE", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
 }
@@ -220,6 +254,11 @@ Examples:
   tidelock serve
   tidelock serve --data /var/lib/tidelock --listen 127.0.0.1:9470 --log-format json
   TIDELOCK_DATA=/var/lib/tidelock tidelock serve
+  tidelock serve --listen 0.0.0.0:9470 --tls-cert state.pem --tls-key state.key
+  tidelock serve --tls-self-signed
+
+Beyond this machine it listens with TLS only, unless --plain-http says that a proxy in front does TLS. In the file of
+--config: tls = { cert = \"FILE\", key = \"FILE\", client_ca = \"FILE\" } or tls = { self_signed = true }, plain_http = true.
 
 In the file of --config, and only there:
   plans = \"shared\"      plans do not wait for plans; \"exclusive\": they do, as on AWS
@@ -228,6 +267,10 @@ In the file of --config, and only there:
   root_key = { file = \"/etc/tidelock/root.key\" }   where the root key is, instead of root.key in the data directory;
   root_key = { env = \"TIDELOCK_ROOT_KEY\" }         or in a variable;
   root_key = { command = [\"PROGRAM\", \"ARG\"] }     or what a program prints
+  audit = { file = \"/var/log/tidelock/audit.jsonl\" }   the audit log's entries go there too, for a collector; or \"stdout\"
+  [[oidc]]                               who else says who somebody is, for AssumeRoleWithWebIdentity:
+  issuer = \"https://gitlab.com\"         as its tokens have it in `iss`
+  audiences = [\"https://state.example\"] those that its tokens must be for
   [[retention]]                          when old versions end; without such a rule, never. The longest prefix counts:
   prefix = \"tfstate/env:/review-\"      BUCKET or BUCKET/KEY-PREFIX
   keep = 100                             the newest hundred stay,

@@ -6,23 +6,26 @@ use serde::Serialize;
 
 use crate::exit::{Failure, Status};
 
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod blame;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod env;
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod find;
 pub(crate) mod gc;
 pub(crate) mod grip;
 pub(crate) mod history;
+pub(crate) mod iam;
 pub(crate) mod import;
-pub(crate) mod keys;
 pub(crate) mod locks;
 pub(crate) mod profile;
 pub(crate) mod rescue;
 pub(crate) mod restore;
 pub(crate) mod rollback;
+pub(crate) mod root_key;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod show;

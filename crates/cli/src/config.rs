@@ -2,7 +2,9 @@
 //!
 //! clap has merged the first two when it hands over `Place` and `Serve`.
 
+mod oidc;
 mod retention;
+mod tls;
 
 use std::{
     env, fs, io,
@@ -12,17 +14,19 @@ use std::{
 use jiff::SignedDuration;
 use serde::Deserialize;
 use tidelock_core::limits::STALE_AFTER_MS;
-use tidelock_service::{Plans, Stale};
+use tidelock_service::{Issuer, Plans, Stale};
 
 use crate::{
     args::{LogFormat, Place, Serve},
+    audit_log::Collector,
     exit::{Failure, Status},
     root_key::Source,
 };
+pub(crate) use tls::Transport;
 
 /// Where the data is when nobody says.
 const DEFAULT_DATA: &str = "tidelock-data";
-/// Loopback only: the server speaks plain HTTP.
+/// Loopback only: without settings the server speaks plain HTTP.
 const DEFAULT_LISTEN: &str = "127.0.0.1:9470";
 
 /// What `serve` runs with.
@@ -30,9 +34,28 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:9470";
 pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) listen: String,
+    pub(crate) transport: Transport,
     pub(crate) log_format: LogFormat,
     pub(crate) root_key: Source,
+    pub(crate) collector: Option<Collector>,
+    pub(crate) issuers: Vec<Issuer>,
     pub(crate) service: tidelock_service::Settings,
+}
+
+impl Settings {
+    /// Those of a server for this process alone, on any free port.
+    pub(crate) fn of_demo(data: PathBuf) -> Settings {
+        Settings {
+            root_key: Source::beside(&data),
+            data,
+            issuers: Vec::new(),
+            collector: None,
+            listen: "127.0.0.1:0".to_owned(),
+            transport: Transport::Loopback,
+            log_format: LogFormat::Human,
+            service: tidelock_service::Settings::default(),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -45,6 +68,12 @@ struct File {
     stale: Option<Stale>,
     stale_after: Option<SignedDuration>,
     root_key: Option<Source>,
+    audit: Option<Collector>,
+    tls: Option<tls::Table>,
+    #[serde(default)]
+    plain_http: bool,
+    #[serde(default)]
+    oidc: Vec<oidc::Table>,
     #[serde(default)]
     retention: Vec<retention::Table>,
 }
@@ -56,10 +85,13 @@ pub(crate) fn settings(serve: Serve) -> Result<Settings, Failure> {
     Ok(Settings {
         root_key: file.root_key.unwrap_or_else(|| Source::beside(&data)),
         data,
+        collector: file.audit,
+        issuers: oidc::issuers(file.oidc)?,
         listen: serve
             .listen
             .or(file.listen)
             .unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
+        transport: tls::transport(serve.tls, file.tls, file.plain_http)?,
         log_format: serve.log_format.or(file.log_format).unwrap_or(LogFormat::Human),
         service: tidelock_service::Settings {
             plans: file.plans.unwrap_or_default(),
@@ -137,8 +169,15 @@ fn read(path: Option<&Path>) -> Result<File, Failure> {
     // A path in the file means the same wherever the command is started.
     if let Some(beside) = path.parent() {
         file.data = file.data.map(|data| beside.join(data));
+        file.oidc.iter_mut().for_each(|table| table.begin_at(beside));
+        if let Some(tls) = &mut file.tls {
+            tls.begin_at(beside);
+        }
         if let Some(Source::File(key)) = &mut file.root_key {
             *key = std::path::absolute(beside.join(&*key))?;
+        }
+        if let Some(Collector::File(lines)) = &mut file.audit {
+            *lines = std::path::absolute(beside.join(&*lines))?;
         }
     }
     Ok(file)
@@ -148,12 +187,14 @@ fn read(path: Option<&Path>) -> Result<File, Failure> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::args;
 
     fn serve(config: Option<PathBuf>) -> Serve {
         Serve {
             place: Place { data: None, config },
             listen: None,
             log_format: None,
+            tls: args::Tls::default(),
         }
     }
 
@@ -198,6 +239,26 @@ mod tests {
         assert_eq!(beside, Source::File(dir.join("keys/root")));
         let (_, variable) = source("root_key = { env = 'ROOT_KEY' }");
         assert_eq!(variable, Source::Env("ROOT_KEY".to_owned()));
+    }
+
+    #[test]
+    fn the_file_says_where_the_audit_log_goes_besides() {
+        let collector = |text: &str| {
+            let (dir, path) = written(text);
+            settings(serve(Some(path))).map(|settings| (dir.path().to_owned(), settings.collector))
+        };
+        assert_eq!(collector("").unwrap().1, None);
+        assert_eq!(collector("audit = 'stdout'").unwrap().1, Some(Collector::Stdout));
+        let (dir, file) = collector("audit = { file = 'log/audit' }").unwrap();
+        assert_eq!(file, Some(Collector::File(dir.join("log/audit"))));
+        for text in [
+            "audit = true",
+            "audit = 'stderr'",
+            "audit = { file = 7 }",
+            "audit = { flie = 'x' }",
+        ] {
+            assert_eq!(collector(text).unwrap_err().status, Status::Usage, "{text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     credentials::Credentials,
+    endpoint::Endpoint,
     exit::{Failure, Status},
 };
 
@@ -19,6 +20,7 @@ const CREDENTIALS: &str = "credentials";
 /// The root key, unless the configuration has it elsewhere.
 pub(crate) const ROOT_KEY: &str = "root.key";
 const ENDPOINT: &str = "endpoint";
+const TLS: &str = "tls";
 const DIRECTORY_MODE: u32 = 0o700;
 /// What `mkfs` leaves in a fresh volume, which is as good as empty.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -88,30 +90,39 @@ impl DataDir {
         self.write(CREDENTIALS, credentials.to_ini().as_bytes())
     }
 
-    /// Closes the credentials to others where they are open, and says so.
+    /// Closes the secrets to others where they are open, and says so.
     pub(crate) fn tighten_secrets(&self, notes: &mut Vec<String>) -> Result<(), Failure> {
-        let path = self.path.join(CREDENTIALS);
-        if path.exists() {
-            tighten(&path, files::SECRET_MODE, notes)?;
+        for (path, mode) in [
+            (self.path.join(CREDENTIALS), files::SECRET_MODE),
+            (self.tls(), DIRECTORY_MODE),
+        ] {
+            if path.exists() {
+                tighten(&path, mode, notes)?;
+            }
         }
         Ok(())
     }
 
     /// Where the running server answers; `None` when none has said so.
-    pub(crate) fn endpoint(&self) -> Result<Option<String>, Failure> {
+    pub(crate) fn endpoint(&self) -> Result<Option<Endpoint>, Failure> {
         match fs::read_to_string(self.path.join(ENDPOINT)) {
-            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Ok(text) => Ok(Some(Endpoint::parse(&text))),
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(fault) => Err(fault.into()),
         }
     }
 
-    pub(crate) fn write_endpoint(&self, endpoint: &str) -> Result<(), Failure> {
-        self.write(ENDPOINT, format!("{endpoint}\n").as_bytes())
+    pub(crate) fn write_endpoint(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        self.write(ENDPOINT, endpoint.to_string().as_bytes())
     }
 
     pub(crate) fn remove_endpoint(&self) -> io::Result<()> {
         fs::remove_file(self.path.join(ENDPOINT))
+    }
+
+    /// Where the server's own authority and certificate are.
+    pub(crate) fn tls(&self) -> PathBuf {
+        self.path.join(TLS)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {

@@ -3,13 +3,17 @@
 mod admin;
 mod args;
 mod ask;
+mod audit_log;
 mod backup_file;
 mod commands;
 mod config;
 mod credentials;
 mod data_dir;
+mod dial;
 mod duration;
+mod endpoint;
 mod exit;
+mod fetch;
 mod http;
 mod linger;
 mod log;
@@ -23,6 +27,8 @@ mod shell;
 mod signals;
 mod store;
 mod target;
+mod tls;
+mod transport;
 mod unread;
 mod world;
 
@@ -73,10 +79,17 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Blame(arguments) => commands::blame::run(arguments, out, err),
         Command::Find(arguments) => commands::find::run(arguments, out),
         Command::Gc(arguments) => commands::gc::run(arguments, out, err),
-        Command::Keys(arguments) => commands::keys::run(arguments, out, err),
+        Command::Users(arguments) => commands::iam::users(arguments, out),
+        Command::Keys(arguments) => commands::iam::keys(arguments, out, err),
+        Command::Roles(arguments) => commands::iam::roles(arguments, out),
+        Command::Accounts(arguments) => commands::iam::accounts(arguments, out),
+        Command::RootKey(arguments) => commands::root_key::run(arguments, out, err),
         Command::Backup(arguments) => commands::backup::run(arguments, out, err),
         Command::Restore(arguments) => commands::restore::run(arguments, out, err),
         Command::Verify(arguments) => return commands::verify::run(arguments, out),
+        Command::Audit(arguments) => return commands::audit::run(arguments, out),
+        Command::Explain(arguments) => commands::explain::explain(arguments, out),
+        Command::WhoCan(arguments) => commands::explain::who_can(arguments, out),
         Command::Demo(arguments) => commands::demo::run(arguments, out),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -134,7 +134,7 @@ impl KeyStore for Source {
             if keys.len() >= ROOT_KEYS_MAX {
                 let count = keys.len();
                 return Err(format!(
-                    "{self} holds {count} already: `tidelock keys` shows what still needs them"
+                    "{self} holds {count} already: `tidelock root-key` shows what still needs them"
                 ));
             }
             keys.insert(0, Key::new(*new));
@@ -191,7 +191,7 @@ fn of_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if others != 0 {
         return Err(unusable(format!(
             "{shown} is open to others (mode bits {others:03o}) and holds the root key: chmod 600 {shown}; if anybody may \
-             have read it, `tidelock keys rotate` when the server runs"
+             have read it, `tidelock root-key rotate` when the server runs"
         )));
     }
     // One byte more than may be, so that too much is seen; and no growing, which would leave copies in the memory.

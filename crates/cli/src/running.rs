@@ -11,6 +11,7 @@ use crate::{
     config,
     credentials::Credentials,
     data_dir::DataDir,
+    endpoint::Endpoint,
     exit::{Failure, Status},
     shell,
 };
@@ -20,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running server, as its data directory describes it.
 pub(crate) struct Running {
-    pub(crate) endpoint: String,
+    pub(crate) endpoint: Endpoint,
     pub(crate) credentials: Credentials,
 }
 
@@ -52,7 +53,8 @@ impl Running {
         };
         if !answers(&endpoint) {
             return Err(missing(format!(
-                "no server answers at {endpoint}, where the last one on {place} was"
+                "no server answers at {}, where the last one on {place} was",
+                endpoint.url
             )));
         }
         Ok(Self {
@@ -62,8 +64,11 @@ impl Running {
     }
 }
 
-fn answers(endpoint: &str) -> bool {
-    let address = endpoint.trim_start_matches("http://");
+fn answers(endpoint: &Endpoint) -> bool {
+    let address = match &endpoint.connect {
+        Some(address) => address,
+        None => endpoint.url.trim_start_matches("http://"),
+    };
     let addresses = address.to_socket_addrs().into_iter().flatten();
     addresses
         .into_iter()

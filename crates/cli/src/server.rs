@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use serde_json::json;
-use tidelock_core::{Caller, Versioning};
+use tidelock_core::{Caller, Versioning, iam::DEFAULT_ACCOUNT};
 use tidelock_doors::{
     Doors,
     aws_common::keys::{Key, Keyring},
@@ -22,11 +22,16 @@ use tokio::{
 };
 
 use crate::{
+    audit_log::{AuditLog, Collector},
+    config::{Settings, Transport},
     credentials::Credentials,
     data_dir::DataDir,
+    endpoint::Endpoint,
     exit::{Failure, Status},
+    fetch::Issuers,
     http,
     root_key::Source,
+    tls,
     world::Machine,
 };
 
@@ -34,35 +39,33 @@ use crate::{
 const BUCKET: &str = "tfstate";
 /// The lock table of a first start.
 const TABLE: &str = "terraform-locks";
-/// There is one account; twelve digits, as clients check.
-const ACCOUNT: &str = "000000000000";
 
 /// A server that answers until it is stopped.
 pub(crate) struct Server {
     data: DataDir,
-    address: SocketAddr,
+    endpoint: Endpoint,
     credentials: Credentials,
     first_start: bool,
     service: Arc<Service>,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
-    packing: JoinHandle<()>,
+    /// What runs beside the requests until the stop, by what it does.
+    chores: Vec<(&'static str, JoinHandle<()>)>,
     engine: Arc<EmbeddedEngine>,
+    audit: Arc<AuditLog>,
 }
 
 impl Server {
-    /// Opens the data directory, makes what a first start must make, and answers on `listen`.
-    pub(crate) async fn start(
-        data: DataDir,
-        listen: &str,
-        root_key: &Source,
-        settings: service::Settings,
-    ) -> Result<Self, Failure> {
+    /// Opens the data directory, makes what a first start must make, and answers where the settings say.
+    pub(crate) async fn start(data: DataDir, settings: Settings) -> Result<Self, Failure> {
         let engine = open(&data).await?;
-        let keys = root_keys(root_key, &engine).await?;
+        let keys = root_keys(&settings.root_key, &engine).await?;
+        let audit = Arc::new(open_audit(&data, settings.collector)?);
         let service = Service::new(engine.clone(), Arc::new(Machine), keys)
-            .with_settings(settings)
-            .with_key_store(Arc::new(root_key.clone()));
+            .with_witness(audit.clone())
+            .with_settings(settings.service)
+            .with_oidc(settings.issuers, Arc::new(Issuers))
+            .with_key_store(Arc::new(settings.root_key));
         let service = Arc::new(service);
         service.open_keys().await.map_err(|why| Failure {
             status: Status::DataDirectory,
@@ -73,28 +76,39 @@ impl Server {
             Some(credentials) => (credentials, false),
             None => (make_first(&data, &service).await?, true),
         };
-        let doors = Arc::new(Doors::new(service.clone(), keyring(&credentials)));
-        let listener = listen_on(listen).await?;
+        let listener = listen_on(&settings.listen).await?;
+        let doors = Doors::new(service.clone(), keyring(&credentials, &service)).with_audit(audit.clone());
+        let doors = Arc::new(doors);
         let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
-        let packing = tokio::spawn(Service::clone(&service).keep_packing(stopping.clone()));
+        let (tls, keeper) = match &settings.transport {
+            Transport::Loopback | Transport::PlainHttp => (None, None),
+            Transport::Tls(tls) => {
+                let (tls, keeper) = tls::start(tls, &data, &settings.listen, address.ip())?;
+                (Some(tls), Some(keeper))
+            }
+        };
+        let endpoint = endpoint(address, keeper.as_ref());
+        let mut chores = chores(&service, &stopping);
+        chores.extend(keeper.map(|keeper| ("certificates", tokio::spawn(keeper.keep(stopping.clone())))));
         let handler = move |request, peer| {
             let doors = Arc::clone(&doors);
             async move { doors.handle(request, peer).await }
         };
-        let accepting = tokio::spawn(http::run(listener, handler, stopping));
+        let accepting = tokio::spawn(http::run(listener, tls, handler, stopping));
         let server = Self {
             data,
-            address,
+            endpoint,
             credentials,
             first_start,
             service,
             stop,
             accepting,
-            packing,
+            chores,
             engine,
+            audit,
         };
-        server.data.write_endpoint(&server.endpoint())?;
+        server.data.write_endpoint(&server.endpoint)?;
         Ok(server)
     }
 
@@ -104,25 +118,21 @@ impl Server {
         let removed = self.data.remove_endpoint();
         self.stop.send_replace(true);
         self.service.stop_waiting();
+        self.audit.stop_following();
         self.accepting.await.context("the accepting task failed")?;
-        self.packing.await.context("the packing task failed")?;
+        for (name, chore) in self.chores {
+            chore
+                .await
+                .with_context(|| format!("the task of {name} failed"))?;
+        }
+        self.audit.close().await;
         self.engine.close().await;
         Ok(removed.context("the endpoint file cannot be removed")?)
     }
 
-    /// Where a client of this machine reaches it, such as `http://127.0.0.1:9470`.
-    pub(crate) fn endpoint(&self) -> String {
-        let ip = match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ip => ip,
-        };
-        format!("http://{}", SocketAddr::new(ip, self.address.port()))
-    }
-
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    /// Where a client of this machine reaches it.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// The directory it works on.
@@ -141,6 +151,45 @@ impl Server {
     }
 }
 
+/// Where clients of this machine find what listens on `address`.
+fn endpoint(address: SocketAddr, tls: Option<&tls::Keeper>) -> Endpoint {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let reached = SocketAddr::new(ip, address.port());
+    let Some(tls) = tls else {
+        return Endpoint::plain(format!("http://{reached}"));
+    };
+    Endpoint {
+        url: format!("https://{}:{}", tls.host(ip), address.port()),
+        connect: Some(reached.to_string()),
+        ca: tls.ca(),
+    }
+}
+
+/// What the service does by itself, each in a task of its own.
+fn chores(service: &Service, stop: &watch::Receiver<bool>) -> Vec<(&'static str, JoinHandle<()>)> {
+    let expiring = dynamodb::keep_expiring(service.clone(), stop.clone());
+    vec![
+        (
+            "packing",
+            tokio::spawn(service.clone().keep_packing(stop.clone())),
+        ),
+        ("keys", tokio::spawn(service.clone().keep_kms(stop.clone()))),
+        ("expiry of items", tokio::spawn(expiring)),
+        (
+            "access logs",
+            tokio::spawn(service.clone().keep_access_logs(stop.clone())),
+        ),
+        (
+            "lifecycle rules",
+            tokio::spawn(service.clone().keep_lifecycles(stop.clone())),
+        ),
+    ]
+}
+
 /// Opens the store; from here on no other server can.
 async fn open(data: &DataDir) -> Result<Arc<EmbeddedEngine>, Failure> {
     let path = data.path().to_owned();
@@ -150,6 +199,17 @@ async fn open(data: &DataDir) -> Result<Arc<EmbeddedEngine>, Failure> {
     opened.map(Arc::new).map_err(|fault| Failure {
         status: Status::DataDirectory,
         error: fault.into(),
+    })
+}
+
+/// Opens the audit log, which goes with the store.
+fn open_audit(data: &DataDir, collector: Option<Collector>) -> Result<AuditLog, Failure> {
+    AuditLog::open(data.path(), collector).map_err(|fault| {
+        let place = data.path().display();
+        Failure::new(
+            Status::DataDirectory,
+            format!("cannot open the audit log in {place}: {fault}"),
+        )
     })
 }
 
@@ -172,7 +232,7 @@ async fn make_first(data: &DataDir, service: &Service) -> Result<Credentials, Fa
 }
 
 async fn make_bucket(service: &Service) -> Result<(), service::Error> {
-    match service.create_bucket(BUCKET).await {
+    match service.create_bucket(BUCKET, DEFAULT_ACCOUNT).await {
         Ok(_) | Err(service::Error::BucketExists(_)) => {}
         Err(fault) => return Err(fault),
     }
@@ -187,17 +247,18 @@ async fn make_table(service: &Service) -> Result<(), Failure> {
     if service.table(TABLE).await.is_ok() {
         return Ok(());
     }
-    let caller = Caller {
-        principal: principal(),
-        ..Caller::default()
-    };
     let request = json!({
         "TableName": TABLE,
         "AttributeDefinitions": [{ "AttributeName": "LockID", "AttributeType": "S" }],
         "KeySchema": [{ "AttributeName": "LockID", "KeyType": "HASH" }],
         "BillingMode": "PAY_PER_REQUEST",
     });
-    let answer = dynamodb::handle(service, &caller, "CreateTable", None, request.to_string().into()).await;
+    let request = request.to_string().into();
+    let caller = Caller {
+        principal: principal(),
+        ..Caller::default()
+    };
+    let answer = dynamodb::as_operator(service, &caller, "CreateTable", None, request).await;
     if answer.status().is_success() {
         return Ok(());
     }
@@ -209,18 +270,18 @@ async fn make_table(service: &Service) -> Result<(), Failure> {
 
 /// The one user of the one account.
 fn principal() -> String {
-    format!("arn:aws:iam::{ACCOUNT}:user/tidelock")
+    format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/tidelock")
 }
 
-/// The one key pair there is.
-fn keyring(credentials: &Credentials) -> Arc<Keyring> {
-    let key = Key::new(
+/// The operator's key pair, and those of everybody in the directory.
+fn keyring(credentials: &Credentials, service: &Arc<Service>) -> Arc<Keyring> {
+    let key = Key::of_operator(
         credentials.access_key_id.clone(),
         credentials.secret_access_key.to_string(),
         principal(),
-        ACCOUNT.to_owned(),
+        DEFAULT_ACCOUNT.to_owned(),
     );
-    Arc::new(Keyring::new([key]))
+    Arc::new(Keyring::new([key]).with_directory(Arc::clone(service)))
 }
 
 fn store_failed(fault: service::Error) -> Failure {

@@ -28,6 +28,9 @@ pub(crate) struct Verified {
     pub(crate) checked: u64,
     pub(crate) bytes: u64,
     pub(crate) damaged: Vec<DamagedBody>,
+    /// What could not be looked at, because its KMS key cannot be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) closed: Vec<DamagedBody>,
 }
 
 impl Store {
@@ -75,6 +78,7 @@ pub(crate) fn verify(
         all.checked += found.checked;
         all.bytes += found.bytes;
         all.damaged.extend(found.damaged);
+        all.closed.extend(found.closed);
         progress.show(|| all.summary());
         after = found.next;
         if after.is_none() {
@@ -94,6 +98,10 @@ impl Verified {
         let verdict = match self.damaged.len() {
             0 => "all as they were written".to_owned(),
             damaged => format!("{damaged} damaged"),
+        };
+        let verdict = match self.closed.len() {
+            0 => verdict,
+            closed => format!("{verdict}; {closed} more not looked at"),
         };
         let bodies = if self.checked == 1 { "body" } else { "bodies" };
         format!(

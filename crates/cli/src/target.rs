@@ -8,6 +8,7 @@ use tidelock_operator::backend::{self, Backend, BackendError};
 use crate::{
     admin::Admin,
     args::{Configuration, Server},
+    endpoint::Endpoint,
     exit::{Failure, Status},
 };
 
@@ -65,6 +66,10 @@ fn server_of(found: Backend, server: Server) -> Result<Admin, Failure> {
         return Admin::of(server);
     };
     if let Some(keys) = found.keys {
+        let endpoint = Endpoint {
+            ca: found.ca_bundle,
+            ..Endpoint::plain(endpoint)
+        };
         return Admin::at(&endpoint, keys.into());
     }
     // A server on this machine has its key beside it.

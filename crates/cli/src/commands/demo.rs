@@ -6,21 +6,16 @@ mod terraform;
 
 use std::{io::Write, path::Path};
 
-use tidelock_service::Settings;
 use tokio::runtime::Runtime;
 
 use crate::{
-    args,
+    args, config,
     data_dir::DataDir,
     exit::{Failure, Status},
-    root_key::Source,
     server::Server,
     signals::Signals,
 };
 use terraform::Terraform;
-
-/// Any free port of this machine.
-const LISTEN: &str = "127.0.0.1:0";
 
 /// Runs the race and tells it; leaves nothing behind, also when it is interrupted.
 pub(crate) fn run(arguments: args::Demo, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
@@ -37,8 +32,7 @@ pub(crate) fn run(arguments: args::Demo, out: &mut (dyn Write + Send)) -> Result
 async fn tell(arguments: args::Demo, directory: &Path, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     let terraform = Terraform::find(arguments.terraform, directory).await?;
     let data = DataDir::prepare(directory.join("data"), &mut Vec::new())?;
-    let root_key = Source::beside(data.path());
-    let server = Server::start(data, LISTEN, &root_key, Settings::default()).await?;
+    let server = Server::start(data, config::Settings::of_demo(directory.join("data"))).await?;
     let told = story::tell(&terraform, &server, directory, out).await;
     server.stop().await?;
     told

@@ -1,6 +1,9 @@
 //! `tidelock env`: the variables for this shell.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
 
 use serde_json::json;
 
@@ -43,13 +46,17 @@ pub(crate) fn run(arguments: args::Env, out: &mut dyn Write, err: &mut dyn Write
 }
 
 /// What points an AWS client at the server.
-fn variables(running: &Running) -> [(&'static str, &str); 5] {
-    [
-        ("AWS_ENDPOINT_URL", &running.endpoint),
+fn variables(running: &Running) -> Vec<(&'static str, &str)> {
+    let mut variables = vec![
+        ("AWS_ENDPOINT_URL", running.endpoint.url.as_str()),
         ("AWS_ACCESS_KEY_ID", &running.credentials.access_key_id),
         ("AWS_SECRET_ACCESS_KEY", &running.credentials.secret_access_key),
         ("AWS_REGION", REGION),
         // The AWS CLI and boto3 know the region by this name only.
         ("AWS_DEFAULT_REGION", REGION),
-    ]
+    ];
+    if let Some(ca) = running.endpoint.ca.as_deref().and_then(Path::to_str) {
+        variables.push(("AWS_CA_BUNDLE", ca));
+    }
+    variables
 }

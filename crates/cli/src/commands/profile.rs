@@ -20,7 +20,8 @@ pub(crate) fn run(arguments: args::Profile, out: &mut dyn Write) -> Result<(), F
     let [config, credentials] = config::aws_files()?;
     let plan = profile::inspect(&Wanted {
         name: &arguments.name,
-        endpoint: &running.endpoint,
+        endpoint: &running.endpoint.url,
+        ca_bundle: running.endpoint.ca.as_deref(),
         access_key_id: &running.credentials.access_key_id,
         secret_access_key: &running.credentials.secret_access_key,
         config: &config,
@@ -31,7 +32,7 @@ pub(crate) fn run(arguments: args::Profile, out: &mut dyn Write) -> Result<(), F
         profile::apply(&plan)?;
     }
     if arguments.json {
-        let object = as_json(&plan, &arguments.name, &running.endpoint, arguments.dry_run);
+        let object = as_json(&plan, &arguments.name, &running.endpoint.url, arguments.dry_run);
         return super::print_json(&object, out);
     }
     print(&plan, arguments.dry_run, out)?;

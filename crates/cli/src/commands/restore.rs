@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::{backup, verify};
 use crate::{
-    args,
+    args, audit_log,
     backup_file::{self, BackupError, Contents},
     config,
     exit::{Failure, Status},
@@ -71,6 +71,7 @@ pub(crate) fn run(arguments: args::Restore, out: &mut dyn Write, err: &mut dyn W
         let message = "the backup holds what can no longer be read, and was not restored; --no-verify restores it as it is";
         return Err(Failure::new(Status::Failed, message));
     }
+    begin_audit_log(&contents, staging.path())?;
     let path = target.take(staging)?;
     report(
         &path,
@@ -80,6 +81,13 @@ pub(crate) fn run(arguments: args::Restore, out: &mut dyn Write, err: &mut dyn W
         arguments.json,
         out,
     )
+}
+
+/// What was restored has a log of its own, which begins with how it came to be.
+fn begin_audit_log(contents: &Contents, data: &Path) -> Result<(), Failure> {
+    let made = backup::written(contents.manifest.made_ms);
+    let note = format!("from a backup as of {made}; the log of before is where that was made");
+    Ok(audit_log::append(data, audit_log::note_of("Restored", note))?)
 }
 
 fn report(

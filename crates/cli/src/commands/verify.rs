@@ -33,7 +33,11 @@ pub(crate) fn run(arguments: args::Verify, out: &mut dyn Write) -> Result<ExitCo
         (None, true) => of_directory(arguments.server.place, prefix),
         (None, false) => of_server(&Admin::of(arguments.server)?, prefix),
     }?;
-    if verified.checked == 0 && verified.damaged.is_empty() && !prefix.is_empty() {
+    if verified.checked == 0
+        && verified.damaged.is_empty()
+        && verified.closed.is_empty()
+        && !prefix.is_empty()
+    {
         let message = format!("nothing is stored whose address begins with {}", visible(prefix));
         return Err(Failure::new(Status::Refused, message));
     }
@@ -52,7 +56,9 @@ fn print(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
 }
 
 pub(crate) fn print_damaged(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
-    for one in &verified.damaged {
+    let damaged = verified.damaged.iter().map(|one| ("damaged: ", one));
+    let closed = verified.closed.iter().map(|one| ("", one));
+    for (word, one) in damaged.chain(closed) {
         let DamagedBody {
             address,
             version,
@@ -60,7 +66,7 @@ pub(crate) fn print_damaged(verified: &Verified, out: &mut dyn Write) -> io::Res
             ..
         } = one;
         let version = version.map_or_else(String::new, |version| format!(" version {version}"));
-        writeln!(out, "damaged: {}{version}: {}", visible(address), visible(what))?;
+        writeln!(out, "{word}{}{version}: {}", visible(address), visible(what))?;
     }
     Ok(())
 }

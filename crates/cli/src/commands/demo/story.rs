@@ -76,7 +76,7 @@ pub(super) async fn tell(
         out,
         "Two people, one state: {} against {}\n",
         terraform.version,
-        server.endpoint()
+        server.endpoint().url
     )?;
     let (alice, bob) = (person("alice", directory)?, person("bob", directory)?);
 

@@ -112,7 +112,7 @@ impl Terraform {
 pub(crate) fn variables(server: &Server) -> [(&'static str, String); 4] {
     let credentials = server.credentials();
     [
-        ("AWS_ENDPOINT_URL", server.endpoint()),
+        ("AWS_ENDPOINT_URL", server.endpoint().url.clone()),
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.to_string()),
         ("AWS_REGION", REGION.to_owned()),

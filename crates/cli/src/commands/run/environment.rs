@@ -112,7 +112,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::credentials::Credentials;
+    use crate::{credentials::Credentials, endpoint::Endpoint};
 
     const ID: &str = "0123456789abcdef0123";
 
@@ -122,7 +122,7 @@ mod tests {
             access_key_id: "AKIAEXAMPLE".to_owned(),
             secret_access_key: Zeroizing::new("s3cret".to_owned()),
         };
-        let admin = Admin::at("http://127.0.0.1:9470", credentials).unwrap();
+        let admin = Admin::at(&Endpoint::plain("http://127.0.0.1:9470".to_owned()), credentials).unwrap();
         let before: HashMap<_, _> = before.iter().copied().collect();
         let get = |name: &str| before.get(name).map(|value| (*value).to_owned());
         variables(ID, words, &admin, get).into_iter().collect()

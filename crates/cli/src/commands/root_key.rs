@@ -1,4 +1,4 @@
-//! `tidelock keys`: which root keys there are and what they seal; and a new one in place of the current one.
+//! `tidelock root-key`: which root keys there are and what they seal; and a new one in place of the current one.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -12,7 +12,7 @@ use tidelock_service::{KeyRole, KeysStatus, RotationStatus};
 
 use crate::{
     admin::Admin,
-    args::{Keys, KeysCommand, Rotate},
+    args::{RootKey, RootKeyCommand, Rotate},
     duration::written,
     exit::{Failure, Status},
     shell,
@@ -22,8 +22,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Shows them, or rotates.
-pub(crate) fn run(arguments: Keys, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
-    if let Some(KeysCommand::Rotate(rotate)) = arguments.command {
+pub(crate) fn run(arguments: RootKey, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
+    if let Some(RootKeyCommand::Rotate(rotate)) = arguments.command {
         return self::rotate(rotate, out, err);
     }
     let admin = Admin::of(arguments.server)?;
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: Keys, out: &mut dyn Write, err: &mut dyn Write) -> 
 }
 
 fn keys(admin: &Admin) -> Result<KeysStatus, Failure> {
-    admin.ask(Method::GET, "/admin/keys", None)
+    admin.ask(Method::GET, "/admin/root-key", None)
 }
 
 fn print(status: &KeysStatus, out: &mut dyn Write) -> io::Result<()> {
@@ -91,7 +91,7 @@ fn print_next(status: &KeysStatus, out: &mut dyn Write) -> io::Result<()> {
                 visible(&key.id),
                 visible(&status.source)
             )?,
-            _ => writeln!(out, "next: {} keys rotate --wait", shell::own_name())?,
+            _ => writeln!(out, "next: {} root-key rotate --wait", shell::own_name())?,
         }
     }
     Ok(())
@@ -123,7 +123,7 @@ fn print_rotation(rotation: &RotationStatus, out: &mut dyn Write) -> io::Result<
 
 fn rotate(arguments: Rotate, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
     let admin = Admin::of(arguments.server)?;
-    let begun: RotationStatus = admin.ask(Method::POST, "/admin/keys/rotate", None)?;
+    let begun: RotationStatus = admin.ask(Method::POST, "/admin/root-key/rotate", None)?;
     if !arguments.wait {
         if arguments.json {
             return super::print_json(&begun, out);
@@ -174,9 +174,9 @@ fn wait(admin: &Admin, begun: RotationStatus, err: &mut dyn Write) -> Result<Rot
     let shows = io::stderr().is_terminal();
     while rotation.is_running() {
         thread::sleep(LOOK);
-        let now: Option<RotationStatus> = admin.ask(Method::GET, "/admin/keys/rotation", None)?;
+        let now: Option<RotationStatus> = admin.ask(Method::GET, "/admin/root-key/rotation", None)?;
         rotation = now.ok_or_else(|| {
-            let message = "the server was started anew meanwhile and has nothing left to rotate; `tidelock keys` shows it";
+            let message = "the server was started anew meanwhile and has nothing left to rotate; `tidelock root-key` shows it";
             Failure::new(Status::Failed, message)
         })?;
         if shows {

@@ -6,9 +6,9 @@ use super::Server;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Keys {
+pub(crate) struct RootKey {
     #[command(subcommand)]
-    pub(crate) command: Option<KeysCommand>,
+    pub(crate) command: Option<RootKeyCommand>,
     #[command(flatten)]
     pub(crate) server: Server,
     /// Print what the server knows as JSON
@@ -17,7 +17,7 @@ pub(crate) struct Keys {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum KeysCommand {
+pub(crate) enum RootKeyCommand {
     /// Put a new root key in place, and seal the keys of all bodies anew under it
     #[command(after_help = ROTATE_HELP)]
     Rotate(Rotate),
@@ -35,12 +35,12 @@ pub(crate) struct Rotate {
     pub(crate) json: bool,
 }
 
-pub(super) const KEYS_HELP: &str = concat!(
+pub(super) const ROOT_KEY_HELP: &str = concat!(
     "\
 Examples:
-  tidelock keys
-  tidelock keys --json | jq -r '.keys[] | select(.role == \"former\") | .id'
-  tidelock keys rotate --wait
+  tidelock root-key
+  tidelock root-key --json | jq -r '.keys[] | select(.role == \"former\") | .id'
+  tidelock root-key rotate --wait
 
 Every stored body is sealed under a key of its own, and that under the current root key. Former ones open what they have
 sealed. IDs tell nothing of the keys.
@@ -51,9 +51,9 @@ sealed. IDs tell nothing of the keys.
 const ROTATE_HELP: &str = concat!(
     "\
 Examples:
-  tidelock keys rotate
-  tidelock keys rotate --wait
-  tidelock keys rotate --json
+  tidelock root-key rotate
+  tidelock root-key rotate --wait
+  tidelock root-key rotate --json
 
 Where the root key is in a file, the server makes the new one, and takes the old one out when nothing needs it any more.
 Where it comes from a variable or a command: put a new key before the present one, one on a line, and restart the server
