@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use common::python;
 use tidelock_testkit::{Hermetic, Output, REGION, TestServer};
 
+/// The file whose server has to speak TLS, because its bucket policy says so.
+const WITH_TLS: &str = "test_platform.py";
+
 macro_rules! files {
     ($($file:ident)*) => {
         $(#[test] fn $file() { run(concat!(stringify!($file), ".py")); })*
@@ -32,18 +35,26 @@ files! {
     test_dynamodb_tables
     test_history
     test_history_under_load
+    test_iam
     test_identity
+    test_kms
     test_listing
     test_multipart
     test_objects
+    test_platform
     test_runs
+    test_sts
     test_versions
     test_versions_as_moto
 }
 
 fn run(file: &str) {
     let Some(python) = python() else { return };
-    let server = TestServer::start(env!("CARGO_BIN_EXE_tidelock"));
+    let settings = match file {
+        WITH_TLS => "tls = { self_signed = true }\n",
+        _ => "",
+    };
+    let server = TestServer::start_with(env!("CARGO_BIN_EXE_tidelock"), settings);
     let hermetic = Hermetic::new();
     let mut pytest = hermetic.command(python, &hermetic.workdir("pytest"));
     pytest
@@ -53,6 +64,9 @@ fn run(file: &str) {
         .env("AWS_DEFAULT_REGION", REGION)
         .env("AWS_ACCESS_KEY_ID", &server.credentials().access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", &server.credentials().secret_access_key);
+    if file == WITH_TLS {
+        pytest.env("AWS_CA_BUNDLE", server.ca());
+    }
     let output = Output::of(pytest).succeeded();
     assert!(output.stdout.contains(" passed"), "{}", output.text());
 }

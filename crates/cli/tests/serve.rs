@@ -80,10 +80,20 @@ fn the_first_start_makes_files_for_the_owner_only() {
     let data = hermetic.workdir("place").join("data");
     let _server = Serving::start(&hermetic, &data);
     assert_eq!(mode(&data), 0o700);
-    for entry in fs::read_dir(&data).unwrap() {
-        let path = entry.unwrap().path();
-        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    let (mut places, mut files) = (vec![data.clone()], 0);
+    while let Some(place) = places.pop() {
+        assert_eq!(mode(&place), 0o700, "{}", place.display());
+        for entry in fs::read_dir(&place).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                places.push(path);
+                continue;
+            }
+            files += 1;
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
     }
+    assert!(files > 4, "database, credentials, root key, endpoint, audit log");
     assert_eq!(
         fs::read_to_string(data.join("root.key")).unwrap().trim().len(),
         64

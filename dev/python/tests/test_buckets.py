@@ -81,9 +81,6 @@ def test_versioning_is_off_then_enabled_then_suspended(s3, bucket):
     "operation, code",
     [
         ("get_bucket_cors", "NoSuchCORSConfiguration"),
-        ("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError"),
-        ("get_bucket_ownership_controls", "OwnershipControlsNotFoundError"),
-        ("get_public_access_block", "NoSuchPublicAccessBlockConfiguration"),
         ("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration"),
         ("get_bucket_policy", "NoSuchBucketPolicy"),
         ("get_bucket_replication", "ReplicationConfigurationNotFoundError"),
@@ -102,6 +99,15 @@ def test_what_every_bucket_has_is_answered(s3, bucket):
     assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "BucketOwner"
     assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
     assert "Status" not in s3.get_bucket_accelerate_configuration(Bucket=bucket)
+
+
+def test_a_new_bucket_is_private_owned_and_encrypted_as_on_aws(s3, bucket):
+    ownership = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
+    assert ownership == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert len(block) == 4 and all(block.values())
+    encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert encryption[0]["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
 
 
 def test_any_region_of_the_client_is_fine(bucket):

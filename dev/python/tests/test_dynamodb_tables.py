@@ -1,6 +1,7 @@
 """DynamoDB tables: as Terraform's users and Terragrunt make them."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from conftest import Refused, make_table
@@ -74,3 +75,56 @@ def test_tables_are_listed_in_pages(dynamodb):
     pages = dynamodb.get_paginator("list_tables").paginate(PaginationConfig={"PageSize": 2})
     names = [name for page in pages for name in page["TableNames"]]
     assert made <= set(names) and names == sorted(names)
+
+
+def test_time_to_live_is_set_and_told(dynamodb, table):
+    asked = {"Enabled": True, "AttributeName": "Expires"}
+    dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=asked)
+    told = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    assert told == {"TimeToLiveStatus": "ENABLED", "AttributeName": "Expires"}
+    with Refused("ValidationException", 400) as refused:
+        dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=asked)
+    assert refused.message == "TimeToLive is already enabled"
+
+
+def test_a_table_is_restored_to_a_moment_of_its_past(dynamodb, table):
+    switch = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7}
+    dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=switch)
+    dynamodb.put_item(TableName=table, Item={"LockID": {"S": "a"}, "v": {"N": "1"}})
+    described = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    recovery = described["PointInTimeRecoveryDescription"]
+    assert (recovery["PointInTimeRecoveryStatus"], recovery["RecoveryPeriodInDays"]) == ("ENABLED", 7)
+    moment = recovery["LatestRestorableDateTime"]
+    assert recovery["EarliestRestorableDateTime"] <= moment
+    dynamodb.delete_item(TableName=table, Key={"LockID": {"S": "a"}})
+    target = f"{table}-restored"
+    dynamodb.restore_table_to_point_in_time(
+        SourceTableName=table, TargetTableName=target, UseLatestRestorableTime=True
+    )
+    dynamodb.get_waiter("table_exists").wait(TableName=target, WaiterConfig={"Delay": 1})
+    assert dynamodb.scan(TableName=target)["Items"] == []
+    with Refused("TableAlreadyExistsException", 400):
+        dynamodb.restore_table_to_point_in_time(
+            SourceTableName=table, TargetTableName=target, UseLatestRestorableTime=True
+        )
+    with Refused("InvalidRestoreTimeException", 400):
+        dynamodb.restore_table_to_point_in_time(
+            SourceTableName=table, TargetTableName=f"{target}-2", RestoreDateTime=moment - timedelta(days=1)
+        )
+
+
+def test_what_no_table_has_is_absent_or_refused(dynamodb, table):
+    insights = dynamodb.describe_contributor_insights(TableName=table)
+    assert insights["ContributorInsightsStatus"] == "DISABLED"
+    streams = dynamodb.describe_kinesis_streaming_destination(TableName=table)
+    assert streams["KinesisDataStreamDestinations"] == []
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    with Refused("PolicyNotFoundException", 400):
+        dynamodb.get_resource_policy(ResourceArn=arn)
+    with Refused("ValidationException", 400) as refused:
+        dynamodb.update_table(
+            TableName=table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+        )
+    assert "StreamSpecification is not supported by this server" in refused.message
+    with Refused("UnknownOperationException", 400):
+        dynamodb.create_backup(TableName=table, BackupName="backup")

@@ -15,6 +15,7 @@ SERVICES = {
     "s3": lambda **given: client("s3", **given).list_buckets(),
     "dynamodb": lambda **given: client("dynamodb", **given).list_tables(),
     "sts": lambda **given: client("sts", **given).get_caller_identity(),
+    "iam": lambda **given: client("iam", **given).list_users(),
 }
 
 
@@ -31,7 +32,12 @@ def test_an_action_that_sts_does_not_have_is_refused():
 
 @pytest.mark.parametrize(
     "service, code, status",
-    [("s3", "SignatureDoesNotMatch", 403), ("dynamodb", "InvalidSignatureException", 400), ("sts", "SignatureDoesNotMatch", 403)],
+    [
+        ("s3", "SignatureDoesNotMatch", 403),
+        ("dynamodb", "InvalidSignatureException", 400),
+        ("sts", "SignatureDoesNotMatch", 403),
+        ("iam", "SignatureDoesNotMatch", 403),
+    ],
 )
 def test_a_wrong_secret_is_refused(service, code, status):
     with Refused(code, status):
@@ -40,7 +46,12 @@ def test_a_wrong_secret_is_refused(service, code, status):
 
 @pytest.mark.parametrize(
     "service, code, status",
-    [("s3", "InvalidAccessKeyId", 403), ("dynamodb", "UnrecognizedClientException", 400), ("sts", "InvalidClientTokenId", 403)],
+    [
+        ("s3", "InvalidAccessKeyId", 403),
+        ("dynamodb", "UnrecognizedClientException", 400),
+        ("sts", "InvalidClientTokenId", 403),
+        ("iam", "InvalidClientTokenId", 403),
+    ],
 )
 def test_an_unknown_key_is_refused(service, code, status):
     with Refused(code, status):
@@ -49,7 +60,12 @@ def test_an_unknown_key_is_refused(service, code, status):
 
 @pytest.mark.parametrize(
     "service, code, status",
-    [("s3", "RequestTimeTooSkewed", 403), ("dynamodb", "InvalidSignatureException", 400), ("sts", "SignatureDoesNotMatch", 403)],
+    [
+        ("s3", "RequestTimeTooSkewed", 403),
+        ("dynamodb", "InvalidSignatureException", 400),
+        ("sts", "SignatureDoesNotMatch", 403),
+        ("iam", "SignatureDoesNotMatch", 403),
+    ],
 )
 @pytest.mark.parametrize("minutes", [-20, 20])
 def test_a_clock_that_is_wrong_is_refused(monkeypatch, service, code, status, minutes):

@@ -155,7 +155,8 @@ def test_tags_are_set_read_and_deleted(s3, bucket):
 
 
 def test_encryption_asked_for_is_echoed(s3, bucket):
-    for given in [{"ServerSideEncryption": "AES256"}, {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:aws:kms:us-east-1:1:key/k"}]:
+    key = client("kms").create_key()["KeyMetadata"]["Arn"]
+    for given in [{"ServerSideEncryption": "AES256"}, {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}]:
         put = s3.put_object(Bucket=bucket, Key="a", Body=b"a", **given)
         head = s3.head_object(Bucket=bucket, Key="a")
         for seen in [put, head]:

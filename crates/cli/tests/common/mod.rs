@@ -60,7 +60,7 @@ impl Serving {
         stdout.read_line(&mut first_line).unwrap();
         let endpoint = first_line
             .split([' ', ','])
-            .find(|word| word.starts_with("http://"))
+            .find(|word| word.starts_with("http://") || word.starts_with("https://"))
             .unwrap_or_default()
             .to_owned();
         assert!(
@@ -78,7 +78,7 @@ impl Serving {
     }
 
     pub(crate) fn authority(&self) -> &str {
-        self.endpoint.trim_start_matches("http://")
+        self.endpoint.split_once("://").unwrap().1
     }
 
     pub(crate) fn pid(&self) -> u32 {

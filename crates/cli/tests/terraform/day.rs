@@ -149,10 +149,11 @@ fn workspaces_are_made_listed_selected_and_deleted(backend: Backend) {
 #[test]
 fn settings_of_real_backend_blocks_are_accepted() {
     let Some(world) = World::new() else { return };
+    let under_a_key = format!("encrypt = true\nkms_key_id = \"{}\"", world.kms_key());
     let settings = [
         "encrypt = true",
         "encrypt = true\nacl = \"bucket-owner-full-control\"",
-        "encrypt = true\nkms_key_id = \"arn:aws:kms:us-east-1:123456789012:key/3f1c9b1e-5a5c-4b0e-9d53-0b4e8c7a4f10\"",
+        under_a_key.as_str(),
         "encrypt = true\nsse_customer_key = \"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\"",
         "skip_credentials_validation = true\nskip_metadata_api_check = true\nuse_path_style = true",
     ];

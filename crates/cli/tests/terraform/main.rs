@@ -8,6 +8,7 @@ mod fleet;
 mod grip;
 mod history;
 mod keys;
+mod kms;
 mod locking;
 mod migration;
 mod plans;

@@ -21,7 +21,7 @@ fn one_command_replaces_the_key_and_takes_the_old_one_out() {
         write(&mut client, "a", serial);
     }
     let before = lines(&path);
-    let shown = world.says(&["keys", "rotate", "--wait"], 0).stdout;
+    let shown = world.says(&["root-key", "rotate", "--wait"], 0).stdout;
     // The packer may have stored one anew meanwhile, under the new key.
     assert!(
         shown.contains("seals 3 bodies") && shown.contains("3 bodies looked at"),
@@ -30,14 +30,14 @@ fn one_command_replaces_the_key_and_takes_the_old_one_out() {
     let after = lines(&path);
     assert!(after.len() == 1 && after != before);
     reads(&mut client, "a", 3);
-    let begun = world.says(&["keys", "rotate", "--json"], 0).stdout;
+    let begun = world.says(&["root-key", "rotate", "--json"], 0).stdout;
     let begun: serde_json::Value = serde_json::from_str(&begun).unwrap();
     assert!(
         begun["began_ms"].is_number() && begun["fault"].is_null(),
         "{begun}"
     );
     world.await_rotation();
-    let shown = world.says(&["keys", "--json"], 0).stdout;
+    let shown = world.says(&["root-key", "--json"], 0).stdout;
     for key in [&before[0], &after[0], &lines(&path)[0]] {
         assert!(!shown.contains(key) && !server.log().contains(key));
     }
@@ -56,7 +56,7 @@ fn the_key_of_a_time_opens_the_data_of_that_time() {
     let copied = Command::new("cp").arg("-a").arg(world.data()).arg(&copy).status();
     assert!(copied.unwrap().success());
     let server = world.start();
-    world.says(&["keys", "rotate", "--wait"], 0);
+    world.says(&["root-key", "rotate", "--wait"], 0);
     write(&mut world.client(&server), "a", 2);
     server.stop();
 
@@ -104,7 +104,7 @@ fn a_rotation_that_is_killed_again_and_again_under_load_loses_nothing() {
             }
             let mut client = server.client();
             // Killed with the server, if it is too late.
-            scope.spawn(move || client.try_send_basic(&Request::new("POST", "/admin/keys/rotate", "")));
+            scope.spawn(move || client.try_send_basic(&Request::new("POST", "/admin/root-key/rotate", "")));
             tidelock_testkit::wait_until("a second key", || lines(&path).len() > 1 || round > 0);
             thread::sleep(Duration::from_millis(rng.below(40)));
             server.kill9();

@@ -75,7 +75,7 @@ impl World {
     /// Ends a rotation that goes on by itself.
     fn await_rotation(&self) {
         tidelock_testkit::wait_until("the rotation ends", || {
-            let shown = self.says(&["keys", "--json"], 0);
+            let shown = self.says(&["root-key", "--json"], 0);
             let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
             let rotation = &shown["rotation"];
             assert!(rotation["fault"].is_null(), "{rotation}");

@@ -27,7 +27,7 @@ fn a_backup_and_a_look_into_a_stopped_server_find_the_keys_where_they_are() {
     fs::create_dir(world.place.join("keys")).unwrap();
     let server = world.start();
     write(&mut world.client(&server), "a", 1);
-    world.says(&["keys", "rotate", "--wait"], 0);
+    world.says(&["root-key", "rotate", "--wait"], 0);
     write(&mut world.client(&server), "a", 2);
     let backup = world.place.join("all.tar");
     let backup = backup.to_str().unwrap();
@@ -51,7 +51,7 @@ fn is_rotated_by_hand(mut world: World, put: impl Fn(&mut World, String)) {
     put(&mut world, key(1));
     let server = world.start();
     write(&mut world.client(&server), "a", 1);
-    let refused = world.says(&["keys", "rotate"], 7).stderr;
+    let refused = world.says(&["root-key", "rotate"], 7).stderr;
     assert!(
         refused.contains("put a new key before the present one"),
         "{refused}"
@@ -64,7 +64,7 @@ fn is_rotated_by_hand(mut world: World, put: impl Fn(&mut World, String)) {
     reads(&mut world.client(&server), "a", 1);
     write(&mut world.client(&server), "b", 1);
     world.await_rotation();
-    let shown = world.says(&["keys", "rotate", "--wait"], 0).stdout;
+    let shown = world.says(&["root-key", "rotate", "--wait"], 0).stdout;
     assert!(
         shown.contains("nothing needs") && shown.contains("take its line out of"),
         "{shown}"
@@ -76,7 +76,7 @@ fn is_rotated_by_hand(mut world: World, put: impl Fn(&mut World, String)) {
     let server = world.start();
     reads(&mut world.client(&server), "a", 1);
     reads(&mut world.client(&server), "b", 1);
-    assert_eq!(world.says(&["keys"], 0).stdout.matches("current").count(), 1);
+    assert_eq!(world.says(&["root-key"], 0).stdout.matches("current").count(), 1);
     server.stop();
 
     put(&mut world, key(1));
