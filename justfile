@@ -68,6 +68,11 @@ bench-queue *args:
 bench-history *args:
     cargo run --release --package tidelock-bench -- history {{ args }}
 
+# What policies and the audit log cost, into the same page; `--before PATH` sets an older build beside it. Minutes.
+bench-access *args:
+    cargo build --release --package tidelock
+    cargo run --release --package tidelock-bench -- access {{ args }}
+
 # The API documentation of the workspace.
 docs:
     cargo doc --workspace --no-deps --document-private-items

@@ -33,7 +33,7 @@ pub(crate) struct Plan {
 pub(crate) struct Measured {
     pub(crate) server: &'static str,
     /// Operations a second, one value a round.
-    rates: Vec<f64>,
+    pub(crate) rates: Vec<f64>,
     /// Milliseconds of each operation, of all rounds.
     latencies: Vec<f64>,
     /// Operations that failed; they count in neither of the above.
@@ -41,7 +41,7 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &Server) -> Self {
         Self {
             server: server.name,
             rates: Vec::new(),
@@ -60,7 +60,7 @@ impl Measured {
         percentile(&self.latencies, percent)
     }
 
-    fn add(&mut self, seconds: f64, latencies: Vec<f64>) {
+    pub(crate) fn add(&mut self, seconds: f64, latencies: Vec<f64>) {
         self.rates.push(latencies.len() as f64 / seconds);
         self.latencies.extend(latencies);
     }
@@ -117,19 +117,27 @@ pub(crate) fn lock_cycles(servers: &Servers, plan: &Plan) -> Result<Vec<LockCycl
     Ok(table)
 }
 
-/// Every client takes its own lock again and again until the time is up.
-fn cycle(server: &Server, door: Door, clients: usize, time: Duration, measured: &mut Measured) -> Result<()> {
+/// Every client takes its own lock again and again until the time is up. Answers how often that was, also outside of the
+/// time that counts.
+pub(crate) fn cycle(
+    server: &Server,
+    door: Door,
+    clients: usize,
+    time: Duration,
+    measured: &mut Measured,
+) -> Result<usize> {
     let counted_from = Instant::now() + WARM_UP;
     let until = counted_from + time;
     let work = |number: usize| {
-        let mut worker = Worker::new(server.client(), door, number as u64);
-        let (mut latencies, mut failures, mut last) = (Vec::new(), 0, None);
+        let mut worker = server.worker(door, number as u64);
+        let (mut latencies, mut failures, mut last, mut all) = (Vec::new(), 0, None, 0);
         while Instant::now() < until {
             let begun = Instant::now();
             let outcome = worker.lock_cycle();
             // What ends in the window counts, whenever it began: dropping what straddles its start would
             // count a slow server short.
             let ended = Instant::now();
+            all += 1;
             if ended < counted_from || ended > until {
                 continue;
             }
@@ -141,7 +149,7 @@ fn cycle(server: &Server, door: Door, clients: usize, time: Duration, measured: 
                 }
             }
         }
-        (latencies, failures, last)
+        (latencies, failures, last, all)
     };
     let done: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..clients)
@@ -152,9 +160,10 @@ fn cycle(server: &Server, door: Door, clients: usize, time: Duration, measured: 
             .map(|thread| thread.join().expect("a worker returns its errors"))
             .collect()
     });
-    let mut latencies = Vec::new();
-    for (own, failures, last) in done {
+    let (mut latencies, mut all) = (Vec::new(), 0);
+    for (own, failures, last, times) in done {
         latencies.extend(own);
+        all += times;
         measured.failures += failures;
         if let Some(error) = last {
             progress(&format!(
@@ -165,7 +174,7 @@ fn cycle(server: &Server, door: Door, clients: usize, time: Duration, measured: 
     }
     ensure!(!latencies.is_empty(), "not one lock cycle in {time:?}");
     measured.add(time.as_secs_f64(), latencies);
-    Ok(())
+    Ok(all)
 }
 
 /// States of every size, written and read by one client.
@@ -193,7 +202,7 @@ pub(crate) fn states(servers: &Servers, plan: &Plan) -> Result<Vec<States>> {
             serial += bodies.len() as u64;
             for turn in 0..there.len() {
                 let index = (round + turn) % there.len();
-                let worker = Worker::new(there[index].client(), Door::S3, 1_000 + row as u64);
+                let worker = there[index].worker(Door::S3, 1_000 + row as u64);
                 let (writes, reads) = write_and_read(worker, &bodies).with_context(|| there[index].name)?;
                 table[row * 2].servers[index].add(writes.iter().sum::<f64>() / 1e3, writes);
                 table[row * 2 + 1].servers[index].add(reads.iter().sum::<f64>() / 1e3, reads);
@@ -204,7 +213,7 @@ pub(crate) fn states(servers: &Servers, plan: &Plan) -> Result<Vec<States>> {
 }
 
 /// Milliseconds of each write and of each read; the first body is the warm-up.
-fn write_and_read(mut worker: Worker, bodies: &[String]) -> Result<(Vec<f64>, Vec<f64>)> {
+pub(crate) fn write_and_read(mut worker: Worker, bodies: &[String]) -> Result<(Vec<f64>, Vec<f64>)> {
     let (mut writes, mut reads) = (Vec::new(), Vec::new());
     for body in bodies {
         let write = worker.state_write(body);

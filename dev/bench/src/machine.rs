@@ -70,7 +70,17 @@ pub(crate) fn cores() -> usize {
 
 /// Processor time of all children that have ended and been waited for, and of theirs, in seconds (proc(5), `cutime` and `cstime`).
 pub(crate) fn processor_of_children() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
+    seconds_in("/proc/self/stat", 13)
+}
+
+/// Processor time of a process, in seconds (proc(5), `utime` and `stime`).
+pub(crate) fn processor_of(pid: u32) -> Result<f64> {
+    seconds_in(&format!("/proc/{pid}/stat"), 11)
+}
+
+/// The sum of this field behind the name of the program and the next one.
+fn seconds_in(path: &str, place: usize) -> Result<f64> {
+    let stat = fs::read_to_string(path)?;
     // The name of the program stands in parentheses, and may have spaces.
     let fields: Vec<&str> = stat
         .rsplit(')')
@@ -78,9 +88,8 @@ pub(crate) fn processor_of_children() -> Result<f64> {
         .unwrap_or_default()
         .split_whitespace()
         .collect();
-    let ticks =
-        |place: usize| -> Result<f64> { Ok(fields.get(place).context("a short /proc/self/stat")?.parse()?) };
-    Ok((ticks(13)? + ticks(14)?) / TICKS_A_SECOND)
+    let ticks = |place: usize| -> Result<f64> { Ok(fields.get(place).context("a short stat")?.parse()?) };
+    Ok((ticks(place)? + ticks(place + 1)?) / TICKS_A_SECOND)
 }
 
 /// What the kernel has counted of all cores together, in ticks.

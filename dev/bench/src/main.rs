@@ -1,9 +1,11 @@
 //! `just bench`: what a lock cycle, a state and the server itself cost, beside moto and dynalite in the same run;
-//! `just bench-queue`: what waiting for one lock costs; `just bench-history`: what keeping every version costs.
+//! `just bench-queue`: what waiting for one lock costs; `just bench-history`: what keeping every version costs;
+//! `just bench-access`: what policies and the audit log cost.
 //!
 //! One client for all servers, each server with its own defaults, rounds interleaved so that a slow minute of the
 //! machine meets them all; ratios come from the medians of the rounds. Ours is the only one that keeps anything on disk.
 
+mod access;
 mod history;
 mod load;
 mod machine;
@@ -57,6 +59,10 @@ enum Command {
     ///
     /// Example: tidelock-bench history --resources 200 --versions 100
     History(history::Arguments),
+    /// Measure what policies and the audit log cost instead, and write that section of the page.
+    ///
+    /// Example: tidelock-bench access --before ../older/target/release/tidelock
+    Access(access::Arguments),
 }
 
 #[allow(
@@ -69,6 +75,7 @@ fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Some(Command::Queue(arguments)) => queue::measure(arguments),
         Some(Command::History(arguments)) => history::measure(arguments),
+        Some(Command::Access(arguments)) => access::measure(arguments),
         None => measure(&arguments),
     };
     match outcome {

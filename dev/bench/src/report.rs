@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use anyhow::Result;
 
 use crate::{
-    history,
+    access, history,
     load::{LockCycles, Measured, Plan, States},
     memory::Memory,
     page, queue,
@@ -87,6 +87,7 @@ impl Report {
             build.unwrap_or_else(|| kept(BUILD_HEADING).to_owned()),
             kept(queue::HEADING).to_owned(),
             kept(history::HEADING).to_owned(),
+            kept(access::HEADING).to_owned(),
         ];
         page::write(path, &parts.each_ref().map(String::as_str))
     }
@@ -225,7 +226,7 @@ impl Report {
     }
 }
 
-fn door(door: Door) -> &'static str {
+pub(crate) fn door(door: Door) -> &'static str {
     match door {
         Door::S3 => "s3",
         Door::DynamoDb => "dynamodb",
@@ -248,6 +249,6 @@ fn shown_ratio(servers: &[Measured], server: &Measured) -> String {
     }
 }
 
-fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -11,6 +11,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use tidelock_testkit::{BUCKET, Client, Credentials, Request, TABLE, TestServer};
 
+use crate::work::Worker;
+
 /// Python needs seconds to import moto.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -29,9 +31,27 @@ pub(crate) struct Server {
     pub(crate) doors: &'static [Door],
     authority: String,
     credentials: Credentials,
+    /// The token that belongs to the credentials, where they are a session's.
+    token: Option<String>,
 }
 
 impl Server {
+    /// Ours, for whoever has these credentials.
+    pub(crate) fn ours(
+        name: &'static str,
+        server: &TestServer,
+        credentials: &Credentials,
+        token: Option<String>,
+    ) -> Self {
+        Self {
+            name,
+            doors: &[Door::S3, Door::DynamoDb],
+            authority: server.authority().to_owned(),
+            credentials: credentials.clone(),
+            token,
+        }
+    }
+
     /// `HOST:PORT`.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
@@ -45,6 +65,11 @@ impl Server {
     /// A client with a connection of its own.
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.authority, self.credentials.clone())
+    }
+
+    /// Worker `number` at this door.
+    pub(crate) fn worker(&self, door: Door, number: u64) -> Worker {
+        Worker::new(self.client(), self.token.clone(), door, number)
     }
 }
 
@@ -77,12 +102,7 @@ impl Servers {
     /// Starts ours and these peers, and makes the bucket and the table where they are not there by themselves.
     pub(crate) fn start(peers: &[Peer]) -> Result<Self> {
         let ours = start_ours()?;
-        let mut all = vec![Server {
-            name: "tidelock",
-            doors: &[Door::S3, Door::DynamoDb],
-            authority: ours.authority().to_owned(),
-            credentials: ours.credentials().clone(),
-        }];
+        let mut all = vec![Server::ours("tidelock", &ours, ours.credentials(), None)];
         let mut processes = Vec::new();
         for peer in peers {
             let (server, process) = peer.start()?;
@@ -118,7 +138,11 @@ impl Drop for Process {
 
 /// Our release binary, on an empty directory.
 pub(crate) fn start_ours() -> Result<TestServer> {
-    let binary = env::current_exe()?.with_file_name("tidelock");
+    start(&env::current_exe()?.with_file_name("tidelock"))
+}
+
+/// This binary of ours, on an empty directory.
+pub(crate) fn start(binary: &Path) -> Result<TestServer> {
     ensure!(
         binary.exists(),
         "{}: build it first: cargo build --release --package tidelock",
@@ -169,6 +193,7 @@ fn start_peer(
         doors,
         authority: format!("127.0.0.1:{port}"),
         credentials,
+        token: None,
     };
     let begun = Instant::now();
     while TcpStream::connect(&server.authority).is_err() {

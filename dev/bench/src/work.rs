@@ -10,6 +10,7 @@ use crate::servers::Door;
 /// One client's own address, which nobody else locks or writes.
 pub(crate) struct Worker {
     client: Client,
+    token: Option<String>,
     door: Door,
     key: String,
     rng: Rng,
@@ -17,9 +18,10 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Worker `number`; the numbers of one run must differ.
-    pub(crate) fn new(client: Client, door: Door, number: u64) -> Self {
+    pub(crate) fn new(client: Client, token: Option<String>, door: Door, number: u64) -> Self {
         Self {
             client,
+            token,
             door,
             key: format!("bench/{number}/terraform.tfstate"),
             rng: Rng::new(number),
@@ -94,7 +96,12 @@ impl Worker {
 
     /// Sends, and demands this status.
     pub(crate) fn expect(&mut self, request: &Request, status: u16) -> Result<Response> {
-        let answer = self.client.try_send(request)?;
+        let answer = match &self.token {
+            Some(token) => self
+                .client
+                .try_send(&request.clone().header("x-amz-security-token", token))?,
+            None => self.client.try_send(request)?,
+        };
         let told = || answer.text().chars().take(300).collect::<String>();
         ensure!(
             answer.status == status,

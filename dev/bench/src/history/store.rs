@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tidelock_core::{
     Address, Caller, Content, Time,
     decide::{Claim, Precondition},
+    iam::DEFAULT_ACCOUNT,
 };
 use tidelock_engine::{Batch, Committed, EmbeddedEngine, Engine as _};
 use tidelock_service::{NewBody, RootKey, Service, World};
@@ -64,7 +65,7 @@ impl Store {
         let keys = RootKey::new(&[7; 32]).into();
         let shared: Arc<EmbeddedEngine> = Arc::clone(&engine);
         let service = Service::new(shared, Arc::new(Machine), keys);
-        runtime.block_on(service.create_bucket(BUCKET))?;
+        runtime.block_on(service.create_bucket(BUCKET, DEFAULT_ACCOUNT))?;
         Ok(Self {
             runtime,
             service,
