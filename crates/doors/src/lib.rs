@@ -286,25 +286,17 @@ impl Doors {
     where
         B: http_body::Body<Data = Bytes>,
     {
-        let claim = match Claim::read(&parts, &self.keyring, "dynamodb", now) {
-            Ok(claim) => claim,
-            Err(error) => return dynamodb::refuse(&error.json()),
-        };
-        let room = self.room(&parts.headers, JSON_BODY_BYTES_MAX).await;
-        let (bytes, sha256) = match payload::collect(&parts.headers, body, JSON_BODY_BYTES_MAX).await {
-            Ok(collected) => collected,
-            Err(error) => return dynamodb::refuse_body(&error),
-        };
-        // Whoever waits for a lock must not keep others from sending.
-        let _room = room.filter(|_| bytes.len() as u64 > SMALL_BODY_BYTES_MAX);
-        match claim.verify(Some(sha256)) {
-            Ok(verified) => {
+        let signed = self.signed_json("dynamodb", JSON_BODY_BYTES_MAX, &parts, body, now);
+        match signed.await {
+            Ok((verified, bytes, room)) => {
+                // Whoever waits for a lock must not keep others from sending.
+                let _room = room.filter(|_| bytes.len() as u64 > SMALL_BODY_BYTES_MAX);
                 let access = self.access(&verified, &parts.headers, asked);
                 self.service.saw(access.caller());
                 let invocation = caller::invocation(&parts.headers);
                 dynamodb::handle(&self.service, access, operation, invocation, bytes).await
             }
-            Err(error) => dynamodb::refuse(&error.json()),
+            Err(error) => dynamodb::refuse(&error),
         }
     }
 
@@ -319,21 +311,34 @@ impl Doors {
     where
         B: http_body::Body<Data = Bytes>,
     {
-        let claim = match Claim::read(&parts, &self.keyring, "kms", now) {
-            Ok(claim) => claim,
-            Err(error) => return kms::refuse(&error.json()),
-        };
-        let (bytes, sha256) = match payload::collect(&parts.headers, body, kms::BODY_BYTES_MAX).await {
-            Ok(collected) => collected,
-            Err(error) => return kms::refuse_body(&error),
-        };
-        match claim.verify(Some(sha256)) {
-            Ok(verified) => {
+        let signed = self.signed_json("kms", kms::BODY_BYTES_MAX, &parts, body, now);
+        match signed.await {
+            Ok((verified, bytes, _room)) => {
                 let access = self.access(&verified, &parts.headers, asked);
                 kms::handle(&self.service, access, operation, bytes).await
             }
-            Err(error) => kms::refuse(&error.json()),
+            Err(error) => kms::refuse(&error),
         }
+    }
+
+    /// A request of a JSON protocol whose signature is good, with its body and the room that this takes.
+    async fn signed_json<B>(
+        &self,
+        service: &'static str,
+        bytes_max: u64,
+        parts: &Parts,
+        body: B,
+        now: Time,
+    ) -> Result<(Verified, Bytes, Option<SemaphorePermit<'_>>), AwsError>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let claim = Claim::read(parts, &self.keyring, service, now).map_err(|error| error.json())?;
+        let room = self.room(&parts.headers, bytes_max).await;
+        let collected = payload::collect(&parts.headers, body, bytes_max).await;
+        let (bytes, sha256) = collected.map_err(|error| error.json())?;
+        let verified = claim.verify(Some(sha256)).map_err(|error| error.json())?;
+        Ok((verified, bytes, room))
     }
 
     async fn terraform_http<B>(&self, parts: Parts, body: B, asked: &Asked, now: Time) -> Response<DoorBody>

@@ -27,12 +27,7 @@ use serde_json::{Value as Json, json};
 use tidelock_core::Caller;
 use tidelock_service::{Grant, Service};
 
-use crate::{
-    DoorBody, Trace,
-    access::Access,
-    aws_common::{error::AwsError, payload::PayloadError},
-    full,
-};
+use crate::{DoorBody, Trace, access::Access, aws_common::error::AwsError, full};
 use error::Error;
 pub use expiry::{expire, keep_expiring};
 pub use expression::fuzz_expression;
@@ -221,15 +216,6 @@ async fn on_table(
     }
     *granted = items.granted.into_inner();
     Ok(answer)
-}
-
-/// Refuses a body that could not be read to its end.
-pub(crate) fn refuse_body(why: &PayloadError) -> Response<DoorBody> {
-    let (status, code) = match why {
-        PayloadError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException"),
-        _ => (StatusCode::BAD_REQUEST, "SerializationException"),
-    };
-    refuse(&AwsError::new(status, code, why.to_string()))
 }
 
 /// Answers a request of the JSON protocol whose target is no service of ours.

@@ -19,12 +19,7 @@ use serde_json::{Value as Json, json};
 use tidelock_core::kms::{KmsError, KmsKey};
 use tidelock_service::Service;
 
-use crate::{
-    DoorBody, Trace,
-    access::Access,
-    aws_common::{error::AwsError, payload::PayloadError},
-    full,
-};
+use crate::{DoorBody, Trace, access::Access, aws_common::error::AwsError, full};
 use error::{Error, Result};
 use request::Request;
 
@@ -204,15 +199,6 @@ pub(crate) fn refuse(why: &AwsError) -> Response<DoorBody> {
     };
     let body = json!({ "__type": why.code, "message": why.message });
     respond(why.status, Some(body), trace)
-}
-
-/// Refuses a body that could not be read to its end.
-pub(crate) fn refuse_body(why: &PayloadError) -> Response<DoorBody> {
-    let (status, code) = match why {
-        PayloadError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException"),
-        _ => (StatusCode::BAD_REQUEST, "SerializationException"),
-    };
-    refuse(&AwsError::new(status, code, why.to_string()))
 }
 
 fn respond(status: StatusCode, body: Option<Json>, trace: Trace) -> Response<DoorBody> {

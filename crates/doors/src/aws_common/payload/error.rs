@@ -80,6 +80,17 @@ pub enum PayloadError {
 }
 
 impl PayloadError {
+    /// As the services of the JSON protocols say it.
+    pub(crate) fn json(&self) -> AwsError {
+        let (status, code) = match self {
+            PayloadError::TooLarge { .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException")
+            }
+            _ => (StatusCode::BAD_REQUEST, "SerializationException"),
+        };
+        AwsError::new(status, code, self.to_string())
+    }
+
     // tidy: table
     /// As S3 says it.
     pub fn s3(&self) -> AwsError {
