@@ -96,17 +96,13 @@ pub(super) fn without_absence(request: &Request<'_>, operation: Op, error: Error
         Op::GetObject | Op::HeadObject | Op::GetObjectAttributes | Op::GetObjectTagging | Op::GetObjectAcl
     );
     let absent = [Code::NoSuchKey.name(), Code::NoSuchVersion.name()].contains(&error.code);
-    let lists = || {
-        let list = ask(request, "s3:ListBucket", On::Bucket);
-        let key = request.target.key.clone().unwrap_or_default();
-        request.access.allows(&[list.with("s3:prefix", key)])
-    };
     let is_lock = matches!(locked_by(request), Ok(Some(_)));
-    if !reads || !absent || is_lock || lists() {
+    let key = request.target.key.clone().unwrap_or_default();
+    let list = ask(request, "s3:ListBucket", On::Bucket).with("s3:prefix", key);
+    if !reads || !absent || is_lock || request.access.allows(std::slice::from_ref(&list)) {
         return error;
     }
-    let denied = request.access.may(&ask(request, "s3:ListBucket", On::Bucket));
-    denied.err().map_or(error, Error::from)
+    request.access.may(&list).err().map_or(error, Error::from)
 }
 
 /// Condition keys out of the headers: `x-amz-acl` is `s3:x-amz-acl`. What is secret stays out.
