@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Request, Uri, request::Parts};
 use libfuzzer_sys::fuzz_target;
 use tidelock_core::Time;
 use tidelock_doors::aws_common::{
-    authorization::{Authorization, stated_service},
+    authorization::{Authorization, stated_credential},
     keys::{Key, Keyring},
     sigv4::Claim,
 };
@@ -19,7 +19,7 @@ const NOW: Time = Time(1_795_251_600_000);
 
 static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
     let principal = "arn:aws:iam::000000000000:root".to_owned();
-    Keyring::new([Key::new(
+    Keyring::new([Key::of_operator(
         "AKIAFUZZ".to_owned(),
         SECRET.to_owned(),
         principal,
@@ -30,11 +30,11 @@ static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
 fuzz_target!(|input: &[u8]| {
     header_keeps_its_meaning(input);
     let Some(parts) = request(input) else { return };
-    let service = stated_service(&parts);
+    let stated = stated_credential(&parts);
     for expected in ["s3", "dynamodb"] {
         let verified = Claim::read(&parts, &KEYRING, expected, NOW).and_then(|claim| {
             assert_eq!(
-                service.as_deref(),
+                stated.as_ref().map(|credential| credential.service.as_str()),
                 Some(expected),
                 "a claim for another service was read"
             );
