@@ -30,6 +30,7 @@ use crate::{
         sigv4::PayloadForm,
     },
     full, status,
+    untold::Untold,
 };
 use access::Permit;
 
@@ -224,7 +225,7 @@ where
     match service.acquire(address, &wanted).await? {
         Locking::Granted(grant) => {
             let mut response = Response::new(full(""));
-            response.extensions_mut().insert(*grant);
+            response.extensions_mut().insert(Untold::new(*grant));
             response.extensions_mut().insert(Touched::lock(&wanted.id));
             Ok(response)
         }

@@ -42,6 +42,7 @@ struct Kept {
     entries: Mutex<Vec<Entry>>,
     closed: AtomicBool,
     fails: AtomicBool,
+    hangs: AtomicBool,
 }
 
 impl Audit for Kept {
@@ -55,7 +56,11 @@ impl Audit for Kept {
     fn record(&self, entry: Entry) -> BoxFuture<'static, Result<(), AuditError>> {
         self.entries.lock().unwrap().push(entry);
         let fails = self.fails.load(Ordering::Relaxed);
+        let hangs = self.hangs.load(Ordering::Relaxed);
         async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
             match fails {
                 true => Err(AuditError("cannot be written: the disk is full".to_owned())),
                 false => Ok(()),
@@ -223,6 +228,30 @@ async fn a_lock_whose_entry_cannot_be_written_is_not_granted() {
     door.kept.fails.store(true, Ordering::Relaxed);
     assert_eq!(door.as_ann("LOCK", "/state/tfstate/a", LOCK).await, 503);
     door.kept.fails.store(false, Ordering::Relaxed);
+    another_gets_it(&door).await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_while_its_entry_is_being_written_does_not_keep_the_lock() {
+    let door = Door::new().await;
+    door.kept.hangs.store(true, Ordering::Relaxed);
+    {
+        let locking = door.as_ann("LOCK", "/state/tfstate/a", LOCK);
+        tokio::pin!(locking);
+        // It is done, and its entry is on its way to the file.
+        while door.kept.entries.lock().unwrap().is_empty() {
+            tokio::select! {
+                biased;
+                status = &mut locking => panic!("answered {status} before its entry was written"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    }
+    door.kept.hangs.store(false, Ordering::Relaxed);
+    another_gets_it(&door).await;
+}
+
+async fn another_gets_it(door: &Door) {
     let other = LOCK.replace("1111-", "2222-");
     // Taking the lock back is a task of its own.
     loop {

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use http::{Response, request::Parts};
 use percent_encoding::percent_decode_str;
 use tidelock_core::Caller;
-use tidelock_service::{Grant, Service};
+use tidelock_service::Service;
 
 use super::{Audit, AuditError, CLIENT_GONE, Entry, Notes, Touched, entry::bounded};
 use crate::{
@@ -108,14 +108,7 @@ impl Asked {
         if let Some(touched) = response.extensions().get::<Touched>() {
             entry.touched(touched);
         }
-        let written = audit.record(entry).await;
-        if written.is_err()
-            && let Some(grant) = response.extensions_mut().remove::<Grant>()
-        {
-            // Who is not told that it has the lock does not have it.
-            grant.lost();
-        }
-        written
+        audit.record(entry).await
     }
 
     fn complete(&self, entry: &mut Entry, trace: Option<&Trace>) {

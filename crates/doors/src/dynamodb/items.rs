@@ -11,9 +11,7 @@ use tidelock_core::{
     decide::{Release, Released},
     limits::CONFLICT_RETRIES_MAX,
 };
-use tidelock_service::{
-    Grant, ItemChange, ItemError, ItemRow, LockRequest, Locking, Service, Table, described,
-};
+use tidelock_service::{ItemChange, ItemError, ItemRow, LockRequest, Locking, Service, Table, described};
 
 use super::{
     access,
@@ -23,7 +21,7 @@ use super::{
     value::{Item, Value, item_from_json, item_to_json},
     write::{Action, Decision, Write},
 };
-use crate::{access::Access, audit::Touched};
+use crate::{access::Access, audit::Touched, untold::Untold};
 
 /// What Terraform calls the holder's description in a lock item.
 const INFO: &str = "Info";
@@ -42,7 +40,7 @@ pub(crate) struct Items<'a> {
     /// What the client's SDK names the call by.
     pub(crate) invocation: Option<String>,
     /// The lock that the call has been granted.
-    pub(crate) granted: OnceLock<Grant>,
+    pub(crate) granted: OnceLock<Untold>,
 }
 
 /// How a write of a plain item went.
@@ -207,7 +205,7 @@ impl<'a> Items<'a> {
             Ok(Locking::Granted(grant)) => {
                 self.access.touches(Touched::lock_of(address, &wanted.id));
                 // One call puts one lock item; a batch of them answers for its first.
-                let _ = self.granted.set(*grant);
+                let _ = self.granted.set(Untold::new(*grant));
                 Ok(attributes)
             }
             Ok(Locking::Refused { held }) => Err(write.failed(Some(&self.lock_item(address, &held)))),

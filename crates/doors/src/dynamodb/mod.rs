@@ -25,9 +25,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value as Json, json};
 use tidelock_core::Caller;
-use tidelock_service::{Grant, Service};
+use tidelock_service::Service;
 
-use crate::{DoorBody, Trace, access::Access, aws_common::error::AwsError, full};
+use crate::{DoorBody, Trace, access::Access, aws_common::error::AwsError, full, untold::Untold};
 use error::Error;
 pub use expiry::{expire, keep_expiring};
 pub use expression::fuzz_expression;
@@ -152,7 +152,7 @@ async fn answer(
     access: &Access,
     operation: &str,
     request: &Request,
-    granted: &mut Option<Grant>,
+    granted: &mut Option<Untold>,
 ) -> Result<Json, Error> {
     if !ON_ITEMS.contains(&operation) {
         access::may(access, operation, request).await?;
@@ -189,7 +189,7 @@ async fn on_table(
     access: &Access,
     operation: &str,
     request: &Request,
-    granted: &mut Option<Grant>,
+    granted: &mut Option<Untold>,
 ) -> Result<Json, Error> {
     let mut items = Items::open(service, access, operation, &request.table_name()?).await?;
     items.invocation.clone_from(&request.invocation);

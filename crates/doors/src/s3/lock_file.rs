@@ -19,7 +19,7 @@ use super::{
     error::{Code, Error, Result},
     request::{Request, empty, quoted, set},
 };
-use crate::{DoorBody, audit::Touched, aws_common::payload, caller::invocation};
+use crate::{DoorBody, audit::Touched, aws_common::payload, caller::invocation, untold::Untold};
 
 /// Takes the lock. The same ID again succeeds again: the first answer may have been lost.
 ///
@@ -46,7 +46,7 @@ pub(crate) async fn put(
     match request.service.acquire(state, &wanted).await? {
         Locking::Granted(grant) => {
             let mut response = empty(StatusCode::OK);
-            response.extensions_mut().insert(*grant);
+            response.extensions_mut().insert(Untold::new(*grant));
             response.extensions_mut().insert(Touched::lock(&wanted.id));
             set(&mut response, "etag", &quoted(&hex::encode(body.md5)));
             if let Some(checksum) = &body.checksum {
