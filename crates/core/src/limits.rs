@@ -1,8 +1,10 @@
 //! Every bound of the system in one place: its unit in its name, its reason beside it.
 
 mod iam;
+mod toolkit;
 
 pub use iam::*;
+pub use toolkit::*;
 
 /// Longest object key, in bytes of UTF-8. Amazon S3's own limit.
 pub const KEY_BYTES_MAX: usize = 1_024;
@@ -512,6 +514,9 @@ pub const IMPORT_NUMBERS_SKIPPED_MAX: u64 = 1_000_000;
 /// How long after a write the packer begins, in milliseconds: a run that has saved its state unlocks it next, and states that
 /// come together are packed together.
 pub const PACK_PAUSE_MS: u64 = 2_000;
+
+/// Pauses that the packer makes at most while large bodies are on their way in: it takes memory of its own for such.
+pub const PACK_PAUSES_MAX: u32 = 30;
 
 /// A day, in milliseconds: what lifecycle rules and retentions count in.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;

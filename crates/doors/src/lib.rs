@@ -26,6 +26,7 @@ mod terraform_http;
 #[cfg(test)]
 #[path = "tests/unauthorised/mod.rs"]
 mod unauthorised;
+mod untold;
 
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ use tidelock_core::{
     },
 };
 use tidelock_service::{Credential, Service};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::SemaphorePermit;
 
 use access::{Access, Policies};
 use audit::{Asked, Audit};
@@ -57,14 +58,14 @@ pub use body::{BodyError, DoorBody};
 pub(crate) use body::{full, stream};
 pub use log::Trace;
 pub use peer::Peer;
+pub use s3::block_public_access;
+use untold::Untold;
 
 /// Every door over one service.
 pub struct Doors {
     service: Arc<Service>,
     keyring: Arc<Keyring>,
     hosts: Vec<String>,
-    /// One permit a MiB of request bodies in memory, so that many large ones wait instead of filling it.
-    bodies: Semaphore,
     audit: Option<Arc<dyn Audit>>,
     policies: Arc<Policies>,
 }
@@ -90,7 +91,6 @@ impl Doors {
             service,
             keyring,
             hosts: Vec::new(),
-            bodies: Semaphore::new(BODY_BUDGET_MIB),
             audit: None,
             policies: Arc::default(),
         }
@@ -139,6 +139,10 @@ impl Doors {
                 door.unavailable(&format!("{why}; nothing is done until it can be"), &ids)
             }
         };
+        let grant = response.extensions_mut().remove().and_then(Untold::tell);
+        if let Some(grant) = grant {
+            response.extensions_mut().insert(grant);
+        }
         let headers = response.headers_mut();
         set(headers, "x-amzn-requestid", &ids.request_id);
         set(headers, header::DATE.as_str(), &http_date(now));
@@ -399,7 +403,7 @@ impl Doors {
 
     /// Waits until there is memory for the body that the headers declare.
     async fn room(&self, headers: &HeaderMap, max_bytes: u64) -> Option<SemaphorePermit<'_>> {
-        self.bodies.acquire_many(room_mib(headers, max_bytes)).await.ok()
+        self.service.room(room_mib(headers, max_bytes)).await
     }
 
     fn request_ids(&self) -> RequestIds {

@@ -50,10 +50,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use tidelock_core::Time;
+use tidelock_core::{Time, limits::BODY_BUDGET_MIB};
 use tidelock_engine::Engine;
 pub use tidelock_engine::EngineError;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 pub use access::{Credential, CredentialError, Found as CredentialFound, SessionFacts};
 pub use access_log::Logging;
@@ -113,6 +113,8 @@ pub struct Service {
     keys: Arc<RwLock<Arc<RootKeys>>>,
     rotation: Arc<rotation::Rotation>,
     unpacking: Arc<Semaphore>,
+    /// One permit a MiB of large bodies that are on their way here.
+    receiving: Arc<Semaphore>,
     packing: Arc<packing::Packing>,
     witness: Arc<dyn Witness>,
     followed: Arc<lifecycle::Followed>,
@@ -142,6 +144,7 @@ impl Service {
             keys: Arc::new(RwLock::new(Arc::new(keys))),
             rotation: Arc::default(),
             unpacking: bodies::unpack_budget(),
+            receiving: Arc::new(Semaphore::new(BODY_BUDGET_MIB)),
             packing: Arc::default(),
             witness: Arc::new(witness::Nobody),
             followed: Arc::default(),
@@ -196,6 +199,12 @@ impl Service {
     /// Seals under other root keys from now on.
     fn use_keys(&self, keys: RootKeys) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// Waits until there is memory for a body of so many MiB, and keeps it as long as the permit lives: many large ones wait
+    /// instead of filling it.
+    pub async fn room(&self, mib: u32) -> Option<SemaphorePermit<'_>> {
+        self.receiving.acquire_many(mib).await.ok()
     }
 
     /// The time now.

@@ -59,7 +59,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_written() {
         begun.elapsed()
     );
     assert!(
-        acknowledged > rounds * CLIENTS,
+        acknowledged > rounds,
         "the clients got something done: {acknowledged}"
     );
     assert!(unsure > 0, "the kills came in the midst of requests");

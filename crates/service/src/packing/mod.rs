@@ -16,8 +16,8 @@ use md5::{Digest, Md5};
 use tidelock_core::{
     Address, Body, Version,
     limits::{
-        GC_PAGE_STATES, PACK_PAUSE_MS, PACKED_TOGETHER_BYTES, PACKED_TOGETHER_MAX, RETENTION_SWEEP_MS,
-        SCAN_PAGE_ROWS_MIN,
+        BODY_BUDGET_MIB, GC_PAGE_STATES, PACK_PAUSE_MS, PACK_PAUSES_MAX, PACKED_TOGETHER_BYTES,
+        PACKED_TOGETHER_MAX, RETENTION_SWEEP_MS, SCAN_PAGE_ROWS_MIN,
     },
 };
 use tidelock_engine::{Batch, EngineError, Expect};
@@ -149,6 +149,7 @@ impl Service {
         loop {
             // A stop loses nothing: what is not committed is done again.
             let work = async {
+                self.while_large_bodies_come().await;
                 self.pack_marked().await;
                 if self.packing.everywhere.swap(false, Ordering::Relaxed) {
                     self.go_through(Work::PackAndExpire).await;
@@ -163,6 +164,16 @@ impl Service {
                 () = work => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
+        }
+    }
+
+    /// Waits for memory that is large bodies' just now, until there are none or the packer has waited long enough.
+    async fn while_large_bodies_come(&self) {
+        for _ in 0..PACK_PAUSES_MAX {
+            if self.receiving.available_permits() == BODY_BUDGET_MIB {
+                return;
+            }
+            sleep(Duration::from_millis(PACK_PAUSE_MS)).await;
         }
     }
 
