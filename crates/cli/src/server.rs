@@ -11,7 +11,7 @@ use tidelock_core::{Caller, Versioning, iam::DEFAULT_ACCOUNT};
 use tidelock_doors::{
     Doors,
     aws_common::keys::{Key, Keyring},
-    dynamodb,
+    block_public_access, dynamodb,
 };
 use tidelock_engine::{EmbeddedEngine, Engine};
 use tidelock_service::{self as service, RootKeys, Service};
@@ -232,7 +232,8 @@ async fn make_first(data: &DataDir, service: &Service) -> Result<Credentials, Fa
 }
 
 async fn make_bucket(service: &Service) -> Result<(), service::Error> {
-    match service.create_bucket(BUCKET, DEFAULT_ACCOUNT).await {
+    let created = service.create_bucket_with(BUCKET, DEFAULT_ACCOUNT, block_public_access);
+    match created.await {
         Ok(_) | Err(service::Error::BucketExists(_)) => {}
         Err(fault) => return Err(fault),
     }

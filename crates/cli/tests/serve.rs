@@ -114,6 +114,8 @@ fn the_first_start_makes_a_versioned_bucket_and_a_lock_table() {
         "{}",
         versioning.text()
     );
+    let blocked = client.send(&Request::new("GET", &format!("/{BUCKET}?publicAccessBlock"), ""));
+    assert_eq!(blocked.text().matches(">true</").count(), 4, "{}", blocked.text());
     let asked = format!(r#"{{"TableName":"{TABLE}"}}"#);
     let table = client.send(&Request::dynamodb("DescribeTable", asked)).json();
     let key = serde_json::json!([{ "AttributeName": "LockID", "KeyType": "HASH" }]);

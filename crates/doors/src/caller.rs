@@ -71,7 +71,7 @@ pub(crate) fn invocation(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Products that AWS clients and Terraform name themselves; what stands behind the last of them was appended.
-const CLIENT_PRODUCTS: [&str; 22] = [
+const CLIENT_PRODUCTS: [&str; 23] = [
     "APN",
     "HashiCorp",
     "Terraform",
@@ -94,6 +94,7 @@ const CLIENT_PRODUCTS: [&str; 22] = [
     "exec-env",
     "ft",
     "s3-transfer",
+    "tidelock",
 ];
 
 /// What makes one run different from another: the word of `tidelock run`, the SDK's `app/ID` (from

@@ -78,10 +78,10 @@ pub(crate) async fn create(request: &Request<'_>, body: &[u8]) -> Result<Respons
     let configure = |bucket: &mut Bucket| {
         let mut keep = |name: &str, text: String| drop(bucket.documents.insert(name.to_owned(), text));
         keep(OWNERSHIP, controls);
-        keep(PUBLIC_ACCESS_BLOCK, all_blocked());
         if delivers {
             keep(acl::DOCUMENT, "log-delivery-write".to_owned());
         }
+        block_public_access(bucket);
         if is_locked {
             bucket.versioning = Versioning::Enabled;
             bucket.object_lock = Some(ObjectLock::default());
@@ -111,12 +111,15 @@ fn ownership_controls(header: &str) -> Result<String> {
     Ok(xml.finish())
 }
 
-fn all_blocked() -> String {
+/// Keeps everybody else out, as AWS does from a bucket's first moment.
+pub fn block_public_access(bucket: &mut Bucket) {
     let mut xml = Document::new("PublicAccessBlockConfiguration");
     for block in PUBLIC_ACCESS_BLOCKS {
         xml.text(block, "true");
     }
-    xml.finish()
+    bucket
+        .documents
+        .insert(PUBLIC_ACCESS_BLOCK.to_owned(), xml.finish());
 }
 
 /// A document that the bucket keeps. What is kept was read before, and reads again.

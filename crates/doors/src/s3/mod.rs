@@ -33,6 +33,7 @@ mod uploads;
 mod versions;
 mod xml;
 
+pub use bucket::block_public_access;
 #[cfg(test)]
 pub(crate) use route::{Reachable, reachable as operations};
 
