@@ -9,6 +9,8 @@ use aws_credential_types::Credentials as ForSigner;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use crate::keys::Keys;
+
 /// A session is given up this long before its end, so that no request is signed with a key that dies on its way.
 const SPARE: Duration = Duration::from_secs(120);
 
@@ -83,6 +85,13 @@ impl Credentials {
             None,
             "tidelock",
         )
+    }
+}
+
+impl From<&Keys> for Credentials {
+    fn from(keys: &Keys) -> Credentials {
+        let key = Credentials::lasting(&keys.access_key_id, &keys.secret_access_key);
+        key.with_token(keys.session_token.as_deref())
     }
 }
 

@@ -41,11 +41,12 @@ pub(crate) enum Fault {
 }
 
 impl Http {
-    /// Trusts the certificates of `AWS_CA_BUNDLE` or of the profile's `ca_bundle`, else those of the system.
+    /// Trusts the certificates that were named, else those of `AWS_CA_BUNDLE` or of the profile's `ca_bundle`, else those of the system.
     pub(crate) fn new(settings: &Settings) -> Result<Http, SettingsError> {
         let bundle = settings.environment.get("AWS_CA_BUNDLE");
         let bundle = bundle.or_else(|| settings.profiles.get(&settings.profile, "ca_bundle"));
         let bundle = bundle.map(|path| settings.environment.path(path));
+        let bundle = settings.wanted.ca_bundle.clone().or(bundle);
         let config =
             tls::client(bundle.as_deref()).map_err(|why| SettingsError::Certificates(why.to_string()))?;
         let builder = HttpsConnectorBuilder::new().with_tls_config(config.with_no_client_auth());

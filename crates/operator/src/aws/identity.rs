@@ -13,7 +13,7 @@ use super::{
     metadata,
     settings::Settings,
     sso,
-    sts::{self, Role},
+    sts::{self, Role, Token},
 };
 
 /// Profiles that name one another as their source: more is a mistake.
@@ -59,9 +59,25 @@ impl Identity {
 }
 
 impl Search<'_> {
+    /// What the user has said comes first, and the roles that are to be assumed come last.
     async fn all(self) -> Found {
+        let wanted = &self.settings.wanted;
+        let mut found = match (&wanted.keys, &wanted.web_identity) {
+            (Some(keys), _) => Some(Credentials::from(keys)),
+            (None, Some(web)) => Some(sts::with_web_identity(self, &web.role, &web.token).await?),
+            (None, None) => self.of_chain().await?,
+        };
+        for role in &wanted.roles {
+            let Some(key) = found else { return Ok(None) };
+            found = Some(sts::with_key(self, role, &key).await?);
+        }
+        Ok(found)
+    }
+
+    async fn of_chain(self) -> Found {
+        let named = self.settings.wanted.profile.is_some();
         // Who names a profile means its key, whatever else is lying about.
-        if self.settings.named.is_none() {
+        if !named {
             if let Some(key) = self.of_environment() {
                 return Ok(Some(key));
             }
@@ -72,9 +88,9 @@ impl Search<'_> {
         if let Some(key) = self.of_profile(&self.settings.profile, 0).await? {
             return Ok(Some(key));
         }
-        match self.settings.named {
-            Some(_) => Ok(None),
-            None => metadata::of_machine(self).await,
+        match named {
+            true => Ok(None),
+            false => metadata::of_machine(self).await,
         }
     }
 
@@ -93,12 +109,12 @@ impl Search<'_> {
         Some(key.with_token(get("AWS_SESSION_TOKEN")))
     }
 
-    fn web_identity_of_environment(self) -> Option<(Role, String)> {
+    fn web_identity_of_environment(self) -> Option<(Role, Token)> {
         let get = |name| self.settings.environment.get(name);
         let file = get("AWS_WEB_IDENTITY_TOKEN_FILE")?.to_owned();
         Some((
             Role::new(get("AWS_ROLE_ARN")?, get("AWS_ROLE_SESSION_NAME")),
-            file,
+            Token::File(file),
         ))
     }
 
@@ -114,7 +130,9 @@ impl Search<'_> {
             role.external_id = get("external_id").map(str::to_owned);
             role.duration_seconds = get("duration_seconds").map(str::to_owned);
             if let Some(file) = get("web_identity_token_file") {
-                return sts::with_web_identity(self, &role, file).await.map(Some);
+                return sts::with_web_identity(self, &role, &Token::File(file.to_owned()))
+                    .await
+                    .map(Some);
             }
             if get("mfa_serial").is_some() {
                 return Err(NoKey(format!(

@@ -3,6 +3,7 @@
 //! Calls of our own over hyper, signed by AWS's own signer: the AWS SDK builds three times as long, and reqsign's chain
 //! follows no `role_arn`, no `sso_session` and no `endpoint_url`, and signs with the machine's clock however wrong it is.
 
+mod access;
 mod credentials;
 mod environment;
 mod http;
@@ -15,11 +16,12 @@ mod sso;
 mod sts;
 mod xml;
 
+pub use access::Access;
 pub use credentials::Credentials;
 pub use environment::Environment;
 pub use settings::{Settings, SettingsError, Wanted};
+pub use sts::{Role, Token, WebIdentity};
 
-pub(crate) use http::{Answer, Fault, Http};
-pub(crate) use identity::Identity;
-pub(crate) use sign::Signer;
+pub(crate) use access::Unanswered;
+pub(crate) use http::{Answer, Fault};
 pub(crate) use xml::Element;

@@ -8,6 +8,7 @@ use super::environment::Environment;
 use crate::ini;
 
 /// Both files, read once. Has no contents in its `Debug`: they hold secrets.
+#[derive(Clone)]
 pub(crate) struct Profiles {
     config: Zeroizing<String>,
     credentials: Zeroizing<String>,
@@ -16,23 +17,23 @@ pub(crate) struct Profiles {
 }
 
 impl Profiles {
-    /// Reads the files that the environment names; one that is not there is empty.
-    pub(crate) fn read(environment: &Environment) -> Result<Profiles, (PathBuf, io::Error)> {
-        let place =
-            |variable: &str, default: &str| environment.path(environment.get(variable).unwrap_or(default));
-        let places = [
-            place("AWS_CONFIG_FILE", "~/.aws/config"),
-            place("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
-        ];
-        let read = |path: &PathBuf| match fs::read_to_string(path) {
-            Ok(text) => Ok(Zeroizing::new(text)),
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(Zeroizing::default()),
-            Err(fault) => Err((path.clone(), fault)),
+    /// Reads the files that are named, else those of the environment; one that is not there is empty.
+    pub(crate) fn read(
+        environment: &Environment,
+        config: &[PathBuf],
+        credentials: &[PathBuf],
+    ) -> Result<Profiles, (PathBuf, io::Error)> {
+        let places = |named: &[PathBuf], variable: &str, usual: &str| match named {
+            [] => vec![environment.path(environment.get(variable).unwrap_or(usual))],
+            named => named.to_vec(),
         };
+        let config = places(config, "AWS_CONFIG_FILE", "~/.aws/config");
+        let credentials = places(credentials, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials");
+        let last = |places: &[PathBuf]| places.last().cloned().unwrap_or_default();
         Ok(Profiles {
-            config: read(&places[0])?,
-            credentials: read(&places[1])?,
-            places,
+            places: [last(&config), last(&credentials)],
+            config: read(&config)?,
+            credentials: read(&credentials)?,
         })
     }
 
@@ -66,6 +67,22 @@ impl Profiles {
             services.and_then(|header| ini::nested_value(&self.config, &header, service, "endpoint_url"));
         of_service.or_else(|| self.get(profile, "endpoint_url"))
     }
+}
+
+/// The files as one text in which the last comes first: of two sections of a name the first counts.
+fn read(places: &[PathBuf]) -> Result<Zeroizing<String>, (PathBuf, io::Error)> {
+    let mut whole = Zeroizing::new(String::new());
+    for path in places.iter().rev() {
+        match fs::read_to_string(path).map(Zeroizing::new) {
+            Ok(text) => {
+                whole.push_str(&text);
+                whole.push('\n');
+            }
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+            Err(fault) => return Err((path.clone(), fault)),
+        }
+    }
+    Ok(whole)
 }
 
 impl fmt::Debug for Profiles {

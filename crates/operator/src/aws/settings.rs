@@ -1,29 +1,51 @@
 //! Which endpoint, region and profile a client uses: told first, then the environment, then the shared files.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use super::{environment::Environment, profiles::Profiles};
+use super::{
+    environment::Environment,
+    profiles::Profiles,
+    sts::{Role, WebIdentity},
+};
+use crate::keys::Keys;
 
-/// What the user has said on the command line.
+/// What the user has said on the command line or in a backend block; what is absent is looked for as AWS's clients do.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Such as `http://127.0.0.1:9000`; the service's own when absent.
+    /// Such as `http://127.0.0.1:9000`, for every service that states are kept in.
     pub endpoint: Option<String>,
+    /// The endpoint of one service, by its name in small letters, such as `s3`; comes before `endpoint`.
+    pub endpoints: BTreeMap<String, String>,
     /// A profile of the shared files. With one, the keys and endpoints of the environment do not count: they are
     /// another's.
     pub profile: Option<String>,
+    /// AWS's region.
+    pub region: Option<String>,
+    /// The key to begin with.
+    pub keys: Option<Keys>,
+    /// The token to begin with, where it is not a key.
+    pub web_identity: Option<WebIdentity>,
+    /// Roles to assume, each with the key of the one before.
+    pub roles: Vec<Role>,
+    /// The shared config files; later ones come before earlier ones. The usual one when empty.
+    pub config_files: Vec<PathBuf>,
+    /// The shared credentials files, likewise.
+    pub credentials_files: Vec<PathBuf>,
+    /// The certificates to trust.
+    pub ca_bundle: Option<PathBuf>,
+    /// Whether a bucket is named in the path and not in the host.
+    pub path_style: Option<bool>,
 }
 
 /// Where a service is and how to find who asks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     pub(crate) environment: Environment,
     pub(crate) profiles: Profiles,
-    /// The profile that the user named, not one that is merely there.
-    pub(crate) named: Option<String>,
+    /// What the user has said.
+    pub(crate) wanted: Wanted,
     pub(crate) profile: String,
     pub(crate) region: String,
-    told: Option<String>,
 }
 
 /// Why there are no settings to use.
@@ -59,8 +81,8 @@ impl Settings {
     /// # Errors
     /// When a file cannot be read, or does not have the profile that was asked for.
     pub fn load(environment: Environment, wanted: Wanted) -> Result<Settings, SettingsError> {
-        let profiles =
-            Profiles::read(&environment).map_err(|(path, source)| SettingsError::Read { path, source })?;
+        let profiles = Profiles::read(&environment, &wanted.config_files, &wanted.credentials_files)
+            .map_err(|(path, source)| SettingsError::Read { path, source })?;
         let of_environment = environment
             .get("AWS_PROFILE")
             .or(environment.get("AWS_DEFAULT_PROFILE"));
@@ -76,18 +98,22 @@ impl Settings {
             .get("AWS_REGION")
             .or(environment.get("AWS_DEFAULT_REGION"));
         let of_profile = profiles.get(&profile, "region");
-        let region = match wanted.profile {
+        let found = match wanted.profile {
             Some(_) => of_profile.or(of_environment),
             None => of_environment.or(of_profile),
         };
-        let region = region.unwrap_or("us-east-1").to_owned();
+        let region = wanted
+            .region
+            .as_deref()
+            .or(found)
+            .unwrap_or("us-east-1")
+            .to_owned();
         Ok(Settings {
             environment,
             profiles,
-            named: wanted.profile,
+            wanted,
             profile,
             region,
-            told: wanted.endpoint,
         })
     }
 
@@ -109,12 +135,15 @@ impl Settings {
             let of_environment = self.of_environment(service);
             of_environment.or_else(|| of_profile().filter(|_| !ignored).map(str::to_owned))
         };
-        self.told.clone().or_else(configured)
+        let of_service = self.wanted.endpoints.get(&service.to_ascii_lowercase());
+        let told = of_service.or(self.wanted.endpoint.as_ref()).cloned();
+        told.or_else(configured)
     }
 
-    /// The endpoint of a service that keys come from. What was told on the command line is not its.
+    /// The endpoint of a service that keys come from. What was told for all services is not its.
     pub(crate) fn endpoint_or_aws(&self, service: &str) -> String {
-        let configured = self.of_environment(service);
+        let told = self.wanted.endpoints.get(service).cloned();
+        let configured = told.or_else(|| self.of_environment(service));
         let ignored = self.environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
         let of_profile = || self.profiles.endpoint(&self.profile, service).map(str::to_owned);
         let endpoint = configured.or_else(|| of_profile().filter(|_| !ignored));
@@ -126,7 +155,7 @@ impl Settings {
 
     /// What `AWS_ENDPOINT_URL_SERVICE` or `AWS_ENDPOINT_URL` says, unless a profile was named.
     fn of_environment(&self, service: &str) -> Option<String> {
-        if self.named.is_some() || self.environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+        if self.wanted.profile.is_some() || self.environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
             return None;
         }
         let of_service = self
@@ -137,9 +166,28 @@ impl Settings {
             .map(str::to_owned)
     }
 
+    /// The region that a service's requests are signed for: IAM is one for all regions of a partition.
+    ///
+    /// Source: "AWS Identity and Access Management endpoints and quotas" in the AWS General Reference.
+    pub(crate) fn region_of(&self, service: &str) -> &str {
+        match service {
+            "iam" if self.region.starts_with("cn-") => "cn-north-1",
+            "iam" if self.region.starts_with("us-gov-") => "us-gov-west-1",
+            "iam" => "us-east-1",
+            _ => &self.region,
+        }
+    }
+
     /// AWS's own endpoint of a service in the region.
     pub(crate) fn endpoint_of_aws(&self, service: &str) -> String {
         let suffix = if self.region.starts_with("cn-") { ".cn" } else { "" };
+        if service == "iam" {
+            return match self.region.split('-').collect::<Vec<_>>()[..] {
+                ["cn", ..] => "https://iam.cn-north-1.amazonaws.com.cn".to_owned(),
+                ["us", "gov", ..] => "https://iam.us-gov.amazonaws.com".to_owned(),
+                _ => "https://iam.amazonaws.com".to_owned(),
+            };
+        }
         format!("https://{service}.{}.amazonaws.com{suffix}", self.region)
     }
 }
@@ -147,5 +195,37 @@ impl Settings {
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "profile {}, region {}", self.profile, self.region)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn iam_is_one_for_all_regions_of_a_partition() {
+        for (region, endpoint, signed_for) in [
+            ("eu-central-1", "https://iam.amazonaws.com", "us-east-1"),
+            (
+                "us-gov-east-1",
+                "https://iam.us-gov.amazonaws.com",
+                "us-gov-west-1",
+            ),
+            (
+                "cn-northwest-1",
+                "https://iam.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+            ),
+        ] {
+            let wanted = Wanted {
+                region: Some(region.to_owned()),
+                ..Wanted::default()
+            };
+            let settings = Settings::load(Environment::new([]), wanted).unwrap();
+            assert_eq!(settings.endpoint_of_aws("iam"), endpoint);
+            assert_eq!(settings.region_of("iam"), signed_for);
+            assert_eq!(settings.region_of("s3"), region);
+        }
     }
 }

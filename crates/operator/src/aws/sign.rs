@@ -48,7 +48,11 @@ impl Signer {
         let headers = request.headers().iter();
         let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let (method, uri) = (request.method().as_str(), request.uri().to_string());
-        let body = SignableBody::Bytes(request.body());
+        // A body that ends with a checksum is signed without itself.
+        let body = match request.headers().contains_key("x-amz-trailer") {
+            true => SignableBody::StreamingUnsignedPayloadTrailer,
+            false => SignableBody::Bytes(request.body()),
+        };
         let signable = SignableRequest::new(method, &uri, headers, body).map_err(|why| why.to_string())?;
         let (instructions, _) = sign(signable, &params)
             .map_err(|why| why.to_string())?

@@ -17,38 +17,94 @@ use super::{
 
 const VERSION: &str = "2011-06-15";
 
-/// A role to assume.
-pub(super) struct Role {
-    arn: String,
-    session: String,
-    pub(super) external_id: Option<String>,
-    pub(super) duration_seconds: Option<String>,
+/// A role to assume, with what `AssumeRole` takes beside its ARN.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// The session's name; `tidelock` when absent.
+    pub session_name: Option<String>,
+    /// What the role's trust policy asks for beside the key.
+    pub external_id: Option<String>,
+    /// How long, in seconds.
+    pub duration_seconds: Option<String>,
+    /// A policy, as JSON, that the session is kept within.
+    pub policy: Option<String>,
+    /// ARNs of managed policies, likewise.
+    pub policy_arns: Vec<String>,
+    /// Tags of the session.
+    pub tags: Vec<(String, String)>,
+    /// Those of them that stay when another role is assumed.
+    pub transitive_tag_keys: Vec<String>,
+    /// Who is behind it.
+    pub source_identity: Option<String>,
+}
+
+/// A role that is assumed with a token instead of a key.
+#[derive(Clone, Debug)]
+pub struct WebIdentity {
+    /// The role.
+    pub role: Role,
+    /// Where the token is.
+    pub token: Token,
+}
+
+/// Where a token is.
+#[derive(Clone)]
+pub enum Token {
+    /// In a file, which is read whenever the role is assumed: its writer renews it.
+    File(String),
+    /// Here.
+    Text(Zeroizing<String>),
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Token::File(path) => f.debug_tuple("File").field(path).finish(),
+            Token::Text(_) => f.debug_tuple("Text").finish_non_exhaustive(),
+        }
+    }
 }
 
 impl Role {
     pub(super) fn new(arn: &str, session: Option<&str>) -> Role {
         Role {
             arn: arn.to_owned(),
-            session: session.unwrap_or("tidelock").to_owned(),
-            external_id: None,
-            duration_seconds: None,
+            session_name: session.map(str::to_owned),
+            ..Role::default()
         }
     }
 
-    fn form(&self, action: &str) -> Vec<(&'static str, Zeroizing<String>)> {
-        let mut form = vec![
-            ("Action", action),
-            ("Version", VERSION),
-            ("RoleArn", &self.arn),
-            ("RoleSessionName", &self.session),
+    fn form(&self, action: &str) -> Vec<(String, Zeroizing<String>)> {
+        let mut form: Vec<(String, &str)> = vec![
+            ("Action".to_owned(), action),
+            ("Version".to_owned(), VERSION),
+            ("RoleArn".to_owned(), &self.arn),
+            (
+                "RoleSessionName".to_owned(),
+                self.session_name.as_deref().unwrap_or("tidelock"),
+            ),
         ];
-        form.extend(self.external_id.as_deref().map(|id| ("ExternalId", id)));
-        form.extend(
-            self.duration_seconds
-                .as_deref()
-                .map(|seconds| ("DurationSeconds", seconds)),
-        );
-        let owned = |(name, value): (_, &str)| (name, Zeroizing::new(value.to_owned()));
+        for (name, value) in [
+            ("ExternalId", &self.external_id),
+            ("DurationSeconds", &self.duration_seconds),
+            ("Policy", &self.policy),
+            ("SourceIdentity", &self.source_identity),
+        ] {
+            form.extend(value.as_deref().map(|value| (name.to_owned(), value)));
+        }
+        for (at, arn) in (1..).zip(&self.policy_arns) {
+            form.push((format!("PolicyArns.member.{at}.arn"), arn));
+        }
+        for (at, (key, value)) in (1..).zip(&self.tags) {
+            form.push((format!("Tags.member.{at}.Key"), key));
+            form.push((format!("Tags.member.{at}.Value"), value));
+        }
+        for (at, key) in (1..).zip(&self.transitive_tag_keys) {
+            form.push((format!("TransitiveTagKeys.member.{at}"), key));
+        }
+        let owned = |(name, value): (String, &str)| (name, Zeroizing::new(value.to_owned()));
         form.into_iter().map(owned).collect()
     }
 }
@@ -68,22 +124,30 @@ pub(super) async fn with_key(
     ask(search, request, &role.arn).await
 }
 
-/// Assumes the role with the token in a file.
+/// Assumes the role with a token.
 pub(super) async fn with_web_identity(
     search: Search<'_>,
     role: &Role,
-    file: &str,
+    token: &Token,
 ) -> Result<Credentials, NoKey> {
-    let path = search.settings.environment.path(file);
-    let token = fs::read_to_string(&path).map(Zeroizing::new);
-    let token = token.map_err(|why| NoKey(format!("cannot read the token {}: {why}", path.display())))?;
+    let token = match token {
+        Token::Text(token) => token.clone(),
+        Token::File(file) => {
+            let path = search.settings.environment.path(file);
+            let token = fs::read_to_string(&path).map(Zeroizing::new);
+            token.map_err(|why| NoKey(format!("cannot read the token {}: {why}", path.display())))?
+        }
+    };
     let mut form = role.form("AssumeRoleWithWebIdentity");
-    form.push(("WebIdentityToken", Zeroizing::new(token.trim().to_owned())));
+    form.push((
+        "WebIdentityToken".to_owned(),
+        Zeroizing::new(token.trim().to_owned()),
+    ));
     ask(search, request(search, &form), &role.arn).await
 }
 
-fn request(search: Search<'_>, form: &[(&'static str, Zeroizing<String>)]) -> Request<Bytes> {
-    let pair = |(name, value): &(_, Zeroizing<String>)| {
+fn request(search: Search<'_>, form: &[(String, Zeroizing<String>)]) -> Request<Bytes> {
+    let pair = |(name, value): &(String, Zeroizing<String>)| {
         format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
     };
     let body = form.iter().map(pair).collect::<Vec<_>>().join("&");

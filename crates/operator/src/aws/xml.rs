@@ -1,16 +1,19 @@
-//! XML answers, read into elements: strict and bounded, since what answers may be anything.
+//! XML, read into elements: strict and bounded, since what answers may be anything. And elements into XML, for requests.
 
 use quick_xml::{
     Reader,
-    escape::resolve_xml_entity,
+    escape::{escape, resolve_xml_entity},
     events::{BytesRef, Event},
 };
+
+/// What S3's documents are in.
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// AWS's answers are five deep at most.
 const DEPTH_MAX: usize = 16;
 
 /// One element: its local name, the text directly in it, its children.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Element {
     pub(crate) name: String,
     pub(crate) text: String,
@@ -50,6 +53,54 @@ impl Element {
                 Event::DocType(_) | Event::Empty(_) => return None,
             }
         }
+    }
+
+    /// An element with these in it.
+    pub(crate) fn of(name: &str, children: Vec<Element>) -> Element {
+        let (name, text) = (name.to_owned(), String::new());
+        Element { name, text, children }
+    }
+
+    /// An element with a text in it.
+    pub(crate) fn leaf(name: &str, text: &str) -> Element {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        Element {
+            name,
+            text,
+            children: Vec::new(),
+        }
+    }
+
+    /// Itself as the document of a request to S3.
+    pub(crate) fn document(&self) -> String {
+        let mut out = String::new();
+        self.write(&format!(" xmlns=\"{NAMESPACE}\""), &mut out);
+        out
+    }
+
+    fn write(&self, attributes: &str, out: &mut String) {
+        let name = &self.name;
+        out.push_str(&format!("<{name}{attributes}>"));
+        match &self.children[..] {
+            [] => out.push_str(&escape(&self.text)),
+            children => children.iter().for_each(|child| child.write("", out)),
+        }
+        out.push_str(&format!("</{name}>"));
+    }
+
+    /// Itself without the space between elements, which somebody may have laid it out with.
+    pub(crate) fn without_space(mut self) -> Element {
+        if !self.children.is_empty() || self.text.trim().is_empty() {
+            self.text.clear();
+        }
+        self.children = self.children.into_iter().map(Element::without_space).collect();
+        self
+    }
+
+    /// Takes out the first child of that name.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Element> {
+        let at = self.children.iter().position(|child| child.name == name)?;
+        Some(self.children.remove(at))
     }
 
     /// The first child of that name.

@@ -31,10 +31,11 @@ impl Endpoint {
             .nested(&settings.profile, "s3", "addressing_style");
         let told = settings.endpoint("s3");
         // Other servers than AWS know a bucket by its path always, and by its host only if somebody has set up DNS.
-        let virtual_hosts = match style {
-            Some("virtual") => true,
-            Some("path") => false,
-            _ => told.is_none(),
+        let virtual_hosts = match (settings.wanted.path_style, style) {
+            (Some(in_path), _) => !in_path,
+            (None, Some("virtual")) => true,
+            (None, Some("path")) => false,
+            (None, _) => told.is_none(),
         };
         let url = told.unwrap_or_else(|| settings.endpoint_of_aws("s3"));
         let wrong = || SettingsError::Endpoint(url.clone());
@@ -97,7 +98,7 @@ mod tests {
         let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
         let wanted = Wanted {
             endpoint: told.map(str::to_owned),
-            profile: None,
+            ..Wanted::default()
         };
         Endpoint::of(&Settings::load(Environment::new(variables), wanted)?)
     }

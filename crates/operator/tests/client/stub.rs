@@ -10,7 +10,8 @@ use std::{
 };
 
 use tidelock_operator::{
-    aws::{Environment, Settings, Wanted},
+    aws::{Access, Environment, Settings, Wanted},
+    layout::Layout,
     s3::Client,
 };
 
@@ -115,8 +116,22 @@ pub(crate) fn client_of(variables: &[(&str, &str)], profile: Option<&str>) -> Cl
         .chain(variables)
         .map(|(name, value)| (OsString::from(name), OsString::from(value)));
     let wanted = Wanted {
-        endpoint: None,
         profile: profile.map(str::to_owned),
+        ..Wanted::default()
     };
     Client::new(Settings::load(Environment::new(variables), wanted).unwrap()).unwrap()
+}
+
+/// The bucket `tfstate` of the stub, and this table.
+pub(crate) fn layout(stub: &Stub, table: Option<&str>) -> Layout {
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", "AKIATEST"),
+        ("AWS_SECRET_ACCESS_KEY", "hush"),
+        ("AWS_ENDPOINT_URL", stub.endpoint.as_str()),
+        ("HOME", "/nonexistent"),
+    ];
+    let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let settings = Settings::load(Environment::new(variables), Wanted::default()).unwrap();
+    let access = Access::new(settings).unwrap();
+    Layout::new(access, "tfstate".to_owned(), table.map(str::to_owned)).unwrap()
 }
