@@ -97,10 +97,29 @@ impl Object {
         }
     }
 
+    /// A header of the answer.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// A value of the user's metadata, by its name without `x-amz-meta-`.
     #[must_use]
     pub fn metadata(&self, name: &str) -> Option<&str> {
         self.headers.get(format!("x-amz-meta-{name}"))?.to_str().ok()
+    }
+
+    /// When it was written, in milliseconds since 1970 and whole seconds.
+    #[must_use]
+    pub fn written_ms(&self) -> Option<i64> {
+        let text = self.headers.get(header::LAST_MODIFIED)?.to_str().ok()?;
+        let at = jiff::fmt::rfc2822::parse(text).ok()?;
+        Some(at.timestamp().as_millisecond())
+    }
+
+    /// What the server calls itself.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        self.headers.get(header::SERVER)?.to_str().ok()
     }
 
     /// Its size in bytes, as the server states it.

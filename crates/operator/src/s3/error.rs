@@ -75,6 +75,22 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the request was refused for how it was asked, and not for what.
+    pub(crate) fn is_bad_request(&self) -> bool {
+        matches!(self.why, Why::Refused { status: 400, .. })
+    }
+
+    /// Whether the store says that it does not have the call at all.
+    #[must_use]
+    pub fn is_not_offered(&self) -> bool {
+        let Why::Refused { status, code, .. } = &self.why else {
+            return false;
+        };
+        matches!(status, 405 | 501) || matches!(code.as_str(), "NotImplemented" | "MethodNotAllowed")
+    }
+}
+
 impl Why {
     /// An answer of refusal. HEAD has no body, so that the status must do.
     pub(super) fn of_answer(status: http::StatusCode, region: Option<String>, body: &[u8]) -> Why {

@@ -4,9 +4,15 @@
 //! time that the server's clock shows. Errors are sentences that name what the call was about.
 
 mod answers;
+mod bucket;
 mod endpoint;
 mod error;
+mod lifecycle;
+mod probe;
 mod request;
+mod settings;
+
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -16,21 +22,19 @@ use tidelock_core::limits::{CLIENT_DOCUMENT_BYTES_MAX, OBJECT_BYTES_MAX};
 
 pub use answers::{Listed, ListedVersion, Object, Page, Put, VersionMarker, Versioning};
 pub use error::{Error, Subject, Why};
+pub use lifecycle::{Lifecycle, Rule};
+pub(crate) use probe::Probe;
+pub use settings::{Encryption, PublicAccessBlock};
 
-use crate::aws::{Http, Identity, Settings, SettingsError, Signer};
+use crate::aws::{Access, Settings, SettingsError};
 use endpoint::Endpoint;
 use request::Call;
 
 /// A client of one S3 endpoint. Cheap to use from many tasks at once.
 #[derive(Debug)]
 pub struct Client {
-    settings: Settings,
     endpoint: Endpoint,
-    http: Http,
-    identity: Identity,
-    signer: Signer,
-    /// What the server's clock is ahead of ours, in milliseconds.
-    ahead_ms: std::sync::atomic::AtomicI64,
+    access: Arc<Access>,
 }
 
 impl Client {
@@ -39,19 +43,16 @@ impl Client {
     /// # Errors
     /// When the endpoint is no URL, or the certificates cannot be read.
     pub fn new(settings: Settings) -> Result<Client, SettingsError> {
-        let endpoint = Endpoint::of(&settings)?;
-        let signer = Signer {
-            service: "s3",
-            region: settings.region.clone(),
-        };
-        Ok(Client {
-            http: Http::new(&settings)?,
-            identity: Identity::new(),
-            ahead_ms: std::sync::atomic::AtomicI64::new(0),
-            settings,
-            endpoint,
-            signer,
-        })
+        Client::with(Access::new(settings)?)
+    }
+
+    /// A client that shares connections and key with others.
+    ///
+    /// # Errors
+    /// When the endpoint is no URL.
+    pub fn with(access: Arc<Access>) -> Result<Client, SettingsError> {
+        let endpoint = Endpoint::of(&access.settings)?;
+        Ok(Client { endpoint, access })
     }
 
     /// `https://HOST[:PORT]` of the server.
@@ -107,9 +108,23 @@ impl Client {
     /// # Errors
     /// [`Error`]; `NoSuchKey` and `NoSuchVersion` among them.
     pub async fn get_object(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Object, Error> {
-        let call = Call::of_object("GetObject", Method::GET, bucket, key, version);
-        let answer = self.send(&call, OBJECT_BYTES_MAX).await?;
-        Ok(Object::of(answer))
+        self.get_object_with(bucket, key, version, Vec::new()).await
+    }
+
+    /// The same with headers of one's own, such as `range`.
+    ///
+    /// # Errors
+    /// As [`Client::get_object`].
+    pub async fn get_object_with(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+        headers: Vec<(&'static str, String)>,
+    ) -> Result<Object, Error> {
+        let mut call = Call::of_object("GetObject", Method::GET, bucket, key, version);
+        call.headers = headers;
+        Ok(Object::of(self.send(&call, OBJECT_BYTES_MAX).await?))
     }
 
     /// The same without its bytes; a missing one is the code `404`.
@@ -117,7 +132,22 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn head_object(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Object, Error> {
-        let call = Call::of_object("HeadObject", Method::HEAD, bucket, key, version);
+        self.head_object_with(bucket, key, version, Vec::new()).await
+    }
+
+    /// The same with headers of one's own.
+    ///
+    /// # Errors
+    /// As [`Client::head_object`].
+    pub async fn head_object_with(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+        headers: Vec<(&'static str, String)>,
+    ) -> Result<Object, Error> {
+        let mut call = Call::of_object("HeadObject", Method::HEAD, bucket, key, version);
+        call.headers = headers;
         Ok(Object::of(self.send(&call, 0).await?))
     }
 
@@ -160,6 +190,18 @@ impl Client {
             Call::of_bucket("GetBucketVersioning", Method::GET, bucket).query(vec![("versioning", "")]);
         let answer = self.send(&call, CLIENT_DOCUMENT_BYTES_MAX).await?;
         answers::versioning(&answer.body).ok_or_else(|| self.foreign(&call, "its versioning cannot be read"))
+    }
+
+    /// Deletes the object if it is still the one with this ETag, in a bucket of a store that knows conditional deletes; one
+    /// that does not know them deletes whatever is there.
+    ///
+    /// # Errors
+    /// [`Error`]; `PreconditionFailed` among them.
+    pub async fn delete_object_if(&self, bucket: &str, key: &str, etag: &str) -> Result<(), Error> {
+        let mut call = Call::of_object("DeleteObject", Method::DELETE, bucket, key, None);
+        call.headers.push(("if-match", format!("\"{etag}\"")));
+        self.send(&call, CLIENT_DOCUMENT_BYTES_MAX).await?;
+        Ok(())
     }
 
     fn foreign(&self, call: &Call<'_>, why: &str) -> Error {
