@@ -6,12 +6,14 @@
 mod changes;
 mod contents;
 mod document;
+mod leaves;
 mod path;
 mod sensitive;
 mod text;
 mod values;
 
 pub use contents::{Contents, Output, Resource};
+pub use leaves::{Leaf, ResourceType, leaves};
 pub use text::visible;
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 use serde_json::value::RawValue;
@@ -77,6 +77,59 @@ impl StateHeader {
             encrypted: fields.encrypted,
             empty: fields.no_resources && fields.no_outputs,
         })
+    }
+}
+
+/// Serial and lineage of a state of which only the beginning is at hand, if that tells: Terraform and OpenTofu write both
+/// before everything that can be long.
+#[must_use]
+pub fn of_start(start: &[u8]) -> Option<(u64, String)> {
+    let mut seen = Start::default();
+    // It ends in the middle of something, which is no fault.
+    let _ = (&mut seen).deserialize(&mut serde_json::Deserializer::from_slice(start));
+    let lineage = seen
+        .lineage
+        .filter(|lineage| lineage.len() <= STATE_FIELD_BYTES_MAX);
+    seen.serial.zip(lineage)
+}
+
+/// What the beginning of a state tells.
+#[derive(Default)]
+struct Start {
+    serial: Option<u64>,
+    lineage: Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Start {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Start {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a state object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let (mut serial, mut lineage) = (None, None);
+        while let Some(Text(name)) = map.next_key()? {
+            // A value counts when something follows: the last digits of a number may be missing.
+            (self.serial, self.lineage) = (serial, lineage.clone());
+            match name.as_ref() {
+                "serial" => serial = Some(map.next_value()?),
+                "lineage" => lineage = Some(map.next_value::<Text<'_>>()?.0.into_owned()),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        (self.serial, self.lineage) = (serial, lineage);
+        Ok(())
     }
 }
 

@@ -91,3 +91,29 @@ fn what_is_not_a_state_is_not_taken_for_one() {
         );
     }
 }
+
+#[test]
+fn the_beginning_of_a_state_tells_serial_and_lineage_once_both_are_whole() {
+    let plain = br#"{"version":4,"terraform_version":"1.11.4","serial":1234,"lineage":"l","outputs":{"a":{"value":"x"#;
+    let sealed = br#"{"serial":7,"lineage":"l","meta":{"key_provider.pbkdf2":"e30="},"encrypted_data":"AAAA"#;
+    assert_eq!(of_start(plain), Some((1234, "l".to_owned())));
+    assert_eq!(of_start(sealed), Some((7, "l".to_owned())));
+    let whole = br#"{"version":4,"lineage":"l","serial":12}"#;
+    assert_eq!(of_start(whole), Some((12, "l".to_owned())));
+    for end in 0..whole.len() {
+        assert_eq!(
+            of_start(&whole[..end]),
+            None,
+            "the serial may go on after {end} bytes"
+        );
+    }
+    for other in [
+        &b""[..],
+        b"[1]",
+        b"{}",
+        br#"{"serial":-1,"lineage":"l","a":"#,
+        b"\xff",
+    ] {
+        assert_eq!(of_start(other), None);
+    }
+}

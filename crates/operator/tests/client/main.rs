@@ -1,7 +1,11 @@
 //! The client of S3 against servers that answer what a test tells them to: what it sends, when it tries again, what it says.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bucket;
+mod customer_key;
 mod keys;
+mod locks;
+mod rollback;
 mod stub;
 mod tls;
 
