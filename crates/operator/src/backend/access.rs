@@ -1,12 +1,16 @@
 //! From settings, variables and profiles to a server, a key and an address.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use percent_encoding::percent_decode_str;
 use tidelock_core::{Address, AddressError};
 
-use super::{Backend, BackendError, Environment, Kind, Place, Settings, settings::without_user, workspace};
+use super::{
+    Backend, BackendError, Encryption, Environment, Kind, Place, Settings, endpoints, paths::Paths, roles,
+    settings::without_user, workspace,
+};
 use crate::{
+    aws::Wanted,
     keys::Keys,
     profile::{self, Profile},
 };
@@ -29,69 +33,94 @@ pub(super) fn over_s3(
         let at = at.clone();
         settings.text(name).ok_or(BackendError::Missing { name, at })
     };
-    let (bucket, key) = (need("bucket")?, need("key")?);
+    let (bucket, written) = (need("bucket")?, need("key")?);
     let prefix = settings.given("workspace_key_prefix");
-    let key = workspace::key(&workspace, prefix.as_deref(), &key);
+    let key = workspace::key(&workspace, prefix.as_deref(), &written);
     let address = Address::new(&bucket, &key).map_err(|why| bad_address(&at, why))?;
 
     let first = |names: &[&str]| names.iter().find_map(|name| environment(name));
-    let files = files(settings, dir, environment);
+    let paths = Paths { dir, environment };
+    let [config_files, credentials_files] = paths.of_aws(settings);
     let named = settings.text("profile");
     let profile = named
         .clone()
         .or_else(|| first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]));
-    let [config_files, credentials_files] = files;
     let found = profile::find(
         profile.as_deref().unwrap_or("default"),
         &config_files,
         &credentials_files,
     )?;
-    let s3 = settings
-        .text("endpoints.s3")
-        .or_else(|| settings.text("endpoint"));
-    let dynamodb = settings
-        .text("endpoints.dynamodb")
-        .or_else(|| settings.text("dynamodb_endpoint"));
+    let wanted = Wanted {
+        profile: named,
+        config_files,
+        credentials_files,
+        ..wanted(settings, &paths, &found)?
+    };
     Ok(Backend {
         kind: Kind::S3,
         address,
         workspace,
         at,
-        endpoint: s3
-            .or_else(|| first(&["AWS_ENDPOINT_URL_S3", "AWS_S3_ENDPOINT", "AWS_ENDPOINT_URL"]))
-            .or_else(|| found.endpoint.clone()),
-        dynamodb_endpoint: dynamodb
-            .or_else(|| first(&["AWS_ENDPOINT_URL_DYNAMODB", "AWS_DYNAMODB_ENDPOINT"])),
-        region: settings
-            .text("region")
-            .or_else(|| first(&["AWS_REGION", "AWS_DEFAULT_REGION"]))
-            .or_else(|| found.region.clone()),
-        ca_bundle: settings
-            .text("custom_ca_bundle")
-            .map(PathBuf::from)
-            .or_else(|| found.ca_bundle.clone()),
-        keys: keys(settings, named.is_some(), found, environment),
+        key: written,
+        workspace_prefix: prefix.unwrap_or_else(|| workspace::PREFIX.to_owned()),
+        endpoint: wanted.endpoints.get("s3").cloned(),
+        region: wanted.region.clone(),
+        ca_bundle: wanted.ca_bundle.clone(),
+        keys: keys(&wanted, found, environment),
         profile,
-        config_files,
-        credentials_files,
         table: settings.text("dynamodb_table"),
-        lock_file: settings.text("use_lockfile").is_some_and(|given| given == "true"),
-        notes: Vec::new(),
+        lock_file: settings.is_true("use_lockfile"),
+        encryption: Encryption::of(settings, environment),
+        wanted,
+        arguments: Vec::new(),
+        notes: settings.unfollowed().collect(),
     })
 }
 
-/// The block's own key; else that of the profile, if the block names it; else the environment's; else the profile's.
-fn keys(
-    settings: &Settings,
-    names_profile: bool,
-    profile: Profile,
-    environment: Environment<'_>,
-) -> Option<Keys> {
-    let of_block = Keys::of(
+/// All of it but the profile and its files, which `found` comes from.
+fn wanted(settings: &Settings, paths: &Paths<'_>, found: &Profile) -> Result<Wanted, BackendError> {
+    let first = |names: &[&str]| names.iter().find_map(|name| (paths.environment)(name));
+    let region = settings
+        .text("region")
+        .or_else(|| first(&["AWS_REGION", "AWS_DEFAULT_REGION"]));
+    let bundle = settings
+        .text("custom_ca_bundle")
+        .or_else(|| first(&["AWS_CA_BUNDLE"]));
+    let bundle = bundle.map(|bundle| paths.expanded(&bundle));
+    let path_style = settings
+        .text("use_path_style")
+        .or_else(|| settings.text("force_path_style"));
+    Ok(Wanted {
+        endpoints: endpoints::found(settings, paths.environment, found),
+        region: region.or_else(|| found.region.clone()),
+        keys: keys_of_block(settings)?,
+        web_identity: roles::with_web_identity(settings, paths)?,
+        roles: roles::assumed(settings)?.into_iter().collect(),
+        ca_bundle: bundle.or_else(|| found.ca_bundle.clone()),
+        path_style: path_style.map(|text| text == "true"),
+        ..Wanted::default()
+    })
+}
+
+/// The key in the block itself.
+fn keys_of_block(settings: &Settings) -> Result<Option<Keys>, BackendError> {
+    let halves = ["access_key", "secret_key"];
+    let keys = Keys::of(
         settings.text("access_key"),
         settings.text("secret_key"),
         settings.text("token"),
     );
+    match halves
+        .iter()
+        .find_map(|half| settings.place(half).filter(|_| settings.text(half).is_some()))
+    {
+        Some(at) if keys.is_none() => Err(BackendError::HalfKey { at: at.clone() }),
+        _ => Ok(keys),
+    }
+}
+
+/// The block's own key; else that of the profile, if the block names it; else the environment's; else the profile's.
+fn keys(wanted: &Wanted, profile: Profile, environment: Environment<'_>) -> Option<Keys> {
     let of_environment = || {
         Keys::of(
             environment("AWS_ACCESS_KEY_ID"),
@@ -99,38 +128,11 @@ fn keys(
             environment("AWS_SESSION_TOKEN"),
         )
     };
-    match of_block {
-        Some(keys) => Some(keys),
-        None if names_profile => profile.keys,
-        None => of_environment().or(profile.keys),
+    match (&wanted.keys, &wanted.profile) {
+        (Some(keys), _) => Some(keys.clone()),
+        (None, Some(_)) => profile.keys,
+        (None, None) => of_environment().or(profile.keys),
     }
-}
-
-/// AWS's shared config files, and its credentials files.
-fn files(settings: &Settings, dir: &Path, environment: Environment<'_>) -> [Vec<PathBuf>; 2] {
-    let home = environment("HOME").map(PathBuf::from);
-    let path = |given: String| match (given.strip_prefix("~/"), &home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => dir.join(given),
-    };
-    let usual = |name: &str| home.iter().map(|home| home.join(".aws").join(name)).collect();
-    let chosen = |given: Option<Vec<String>>, variables: &[&str], name| {
-        let given = given.or_else(|| Some(vec![variables.iter().find_map(|name| environment(name))?]));
-        given.map_or_else(|| usual(name), |given| given.into_iter().map(path).collect())
-    };
-    let one = settings.text("shared_credentials_file").map(|file| vec![file]);
-    [
-        chosen(
-            settings.list("shared_config_files"),
-            &["AWS_SHARED_CONFIG_FILE", "AWS_CONFIG_FILE"],
-            "config",
-        ),
-        chosen(
-            settings.list("shared_credentials_files").or(one),
-            &["AWS_SHARED_CREDENTIALS_FILE"],
-            "credentials",
-        ),
-    ]
 }
 
 /// As `backend "http"` finds its way.
@@ -163,19 +165,21 @@ pub(super) fn over_http(
     );
     Ok(Backend {
         kind: Kind::Http,
+        key: address.key().to_owned(),
         address,
         workspace,
         at,
+        workspace_prefix: String::new(),
         endpoint: Some(found.endpoint),
-        dynamodb_endpoint: None,
         region: None,
         profile: None,
-        config_files: Vec::new(),
-        credentials_files: Vec::new(),
         ca_bundle: None,
         keys: keys.or(found.keys),
         table: None,
         lock_file: false,
+        encryption: Encryption::default(),
+        wanted: Wanted::default(),
+        arguments: Vec::new(),
         notes: Vec::new(),
     })
 }

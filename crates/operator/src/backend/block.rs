@@ -66,13 +66,13 @@ fn blocks(path: &Path, reader: &mut Reader) -> Result<Vec<Block>, BackendError> 
     }
 }
 
-struct ConfigurationFile {
+pub(super) struct ConfigurationFile {
     path: PathBuf,
     overrides: bool,
 }
 
 /// The files of configuration, in the order of their names.
-fn files(dir: &Path) -> Result<Vec<ConfigurationFile>, BackendError> {
+pub(super) fn files(dir: &Path) -> Result<Vec<ConfigurationFile>, BackendError> {
     let cannot = |source: io::Error| BackendError::Read {
         path: dir.to_owned(),
         source,

@@ -26,7 +26,7 @@ pub enum BackendError {
     },
     /// More files than a configuration has.
     #[error(
-        "{} has more than {CONFIGURATION_FILES_MAX} files of configuration; name the state: BUCKET/KEY",
+        "{} has more than {CONFIGURATION_FILES_MAX} files of configuration; name the state: BUCKET/KEY, or --bucket and --key",
         shown(dir)
     )]
     TooManyFiles {
@@ -43,7 +43,7 @@ pub enum BackendError {
     },
     /// There is no backend block, and never was.
     #[error(
-        "no backend block in {}, so its state is a file there{}; name the state: BUCKET/KEY", shown(dir),
+        "no backend block in {}, so its state is a file there{}; name the state: BUCKET/KEY, or --bucket and --key", shown(dir),
         if *terragrunt {
             ". Terragrunt writes the block into its cache: give the directory in .terragrunt-cache with --chdir"
         } else {
@@ -59,7 +59,7 @@ pub enum BackendError {
     /// There was a backend block when `init` ran, and there is none any more.
     #[error(
         "init recorded backend \"{kind}\" in {at}, but the configuration has no backend block any more; \
-         put it back, run `terraform init -migrate-state`, or name the state: BUCKET/KEY"
+         put it back, run `terraform init -migrate-state`, or name the state: BUCKET/KEY, or --bucket and --key"
     )]
     Removed {
         /// What was recorded.
@@ -94,7 +94,7 @@ pub enum BackendError {
     /// The block is of another kind than what `init` recorded.
     #[error(
         "{at} has backend \"{kind}\", but init recorded \"{recorded}\" in {recorded_at}; run `terraform init -reconfigure`, \
-         or -migrate-state to take the state along, or name the state: BUCKET/KEY"
+         or -migrate-state to take the state along, or name the state: BUCKET/KEY, or --bucket and --key"
     )]
     KindChanged {
         /// What the block says.
@@ -109,7 +109,7 @@ pub enum BackendError {
     /// The block, or a `-backend-config`, says something else than what `init` recorded.
     #[error(
         "{at} sets {name}{values} in {recorded_at}, and Terraform would refuse to go on; run `terraform init -reconfigure`, \
-         or -migrate-state to take the state along, or name the state: BUCKET/KEY"
+         or -migrate-state to take the state along, or name the state: BUCKET/KEY, or --bucket and --key"
     )]
     Changed {
         /// The setting.
@@ -123,8 +123,8 @@ pub enum BackendError {
     },
     /// A value that only OpenTofu knows, and `init` has not run.
     #[error(
-        "{at}: {name} is computed, and there is no record of `init` to tell its value; run `tofu init`, \
-         give --backend-config {name}=VALUE, or name the state: BUCKET/KEY"
+        "{at}: {name} is computed, which OpenTofu alone takes, and there is no record of `tofu init` to tell its value; run that, \
+         give --backend-config {name}=VALUE, or name the state: BUCKET/KEY, or --bucket and --key"
     )]
     Computed {
         /// The setting.
@@ -135,12 +135,20 @@ pub enum BackendError {
     /// A value without which there is no address.
     #[error(
         "{at}: the backend block has no {name}, and init has recorded none; run `terraform init`, \
-         give --backend-config {name}=VALUE (or the file that init is given), or name the state: BUCKET/KEY"
+         give --backend-config {name}=VALUE (or the file that init is given), or name the state: BUCKET/KEY, or --bucket and --key"
     )]
     Missing {
         /// The setting.
         name: &'static str,
         /// Where the block is.
+        at: Place,
+    },
+    /// An `access_key` without its `secret_key`, or the other way round.
+    #[error(
+        "{at}: a key has two halves, access_key and secret_key; Terraform goes no further with one of them"
+    )]
+    HalfKey {
+        /// Where the half is.
         at: Place,
     },
     /// The workspace's name is none.
@@ -164,7 +172,9 @@ pub enum BackendError {
         at: Place,
     },
     /// An address of `backend "http"` that is none of Tidelock's.
-    #[error("{at}: {url} is not of the form http://HOST:PORT/state/BUCKET/KEY; name the state: BUCKET/KEY")]
+    #[error(
+        "{at}: {url} is not of the form http://HOST:PORT/state/BUCKET/KEY; name the state: BUCKET/KEY, or --bucket and --key"
+    )]
     NoStateUrl {
         /// The URL, without user and password.
         url: String,

@@ -4,26 +4,39 @@
 
 mod access;
 mod block;
+mod encryption;
+mod endpoints;
 mod error;
 mod hcl;
 mod json;
+mod locking;
+mod paths;
 mod recorded;
+mod roles;
 mod settings;
+mod words;
 mod workspace;
+mod written;
 
 use std::path::{Path, PathBuf};
 
 use tidelock_core::{Address, limits::CONFIGURATION_BYTES_MAX};
 
-pub use self::error::BackendError;
+pub(crate) use self::workspace::key as workspace_key;
+pub(crate) use self::written::written;
 use self::{block::Block, settings::Settings};
-use crate::{files, keys::Keys};
+pub use self::{
+    encryption::Encryption,
+    error::BackendError,
+    locking::{Between, Locking, between},
+};
+use crate::{aws::Wanted, files, keys::Keys};
 
 /// The value of an environment variable; an empty one counts as absent.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Where a configuration keeps its state, and what is needed to get there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Backend {
     /// Through which protocol.
     pub kind: Kind,
@@ -33,29 +46,45 @@ pub struct Backend {
     pub workspace: String,
     /// Where the backend block is, such as `main.tf:3`.
     pub at: Place,
+    /// The key as the block has it, which is that of the workspace `default`.
+    pub key: String,
+    /// What the keys of the other workspaces begin with (`workspace_key_prefix`).
+    pub workspace_prefix: String,
     /// What answers, such as `http://127.0.0.1:9470`: for S3 as the block, the environment or the profile says,
     /// `None` where that is AWS's own endpoint.
     pub endpoint: Option<String>,
-    /// DynamoDB's endpoint, where the block or its own variables name one.
-    pub dynamodb_endpoint: Option<String>,
     /// AWS's region.
     pub region: Option<String>,
     /// The profile by whose name credentials are looked up.
     pub profile: Option<String>,
-    /// AWS's shared config files; later ones come before earlier ones.
-    pub config_files: Vec<PathBuf>,
-    /// AWS's shared credentials files; later ones come before earlier ones.
-    pub credentials_files: Vec<PathBuf>,
-    /// A file with the certificates that its clients trust, where the block or the profile names one.
+    /// A file with the certificates that its clients trust, where the block, a variable or the profile names one.
     pub ca_bundle: Option<PathBuf>,
-    /// The key, where it is written down somewhere; `None` where a role, SSO or the machine would give one.
+    /// The key, where it is written down somewhere; `None` where SSO or the machine would give one. A role of the block is
+    /// assumed with it.
     pub keys: Option<Keys>,
+    /// Where and as whom `backend "s3"` works, for the clients of S3, DynamoDB and what else stands beside them.
+    pub wanted: Wanted,
     /// The lock table (`dynamodb_table`).
     pub table: Option<String>,
     /// Whether the state is locked by a file beside it (`use_lockfile`).
     pub lock_file: bool,
-    /// What was taken from `init`'s record because the block computes it: a sentence each.
+    /// How what is written is encrypted.
+    pub encryption: Encryption,
+    /// What the block and each `-backend-config` write, whatever `init` has recorded.
+    pub arguments: Vec<Argument>,
+    /// What was taken from `init`'s record because the block computes it, and what is not followed: a sentence each.
     pub notes: Vec<String>,
+}
+
+/// An argument of a backend block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// Such as `bucket`, or `endpoints.s3` of an object.
+    pub name: String,
+    /// Where it is written.
+    pub at: Place,
+    /// Whether only the program knows its value: it has a variable in it.
+    pub computed: bool,
 }
 
 /// The protocol of a backend.
@@ -107,7 +136,8 @@ impl std::fmt::Display for Place {
 /// The backend of the configuration in `dir`, with what `backend_config` (`FILE` or `KEY=VALUE`, as `terraform init
 /// -backend-config` takes them) adds to its block.
 ///
-/// What `init` has recorded counts, as for Terraform itself; a block that says otherwise is an error.
+/// What `init` has recorded counts, as for Terraform itself; a block that says otherwise is an error. Where there is no record,
+/// `TF_CLI_ARGS_init` adds to the block first, as it would when `init` is run.
 ///
 /// # Errors
 /// [`BackendError`], with the file and the line, when there is none, when it is one of another kind, when it was changed
@@ -128,15 +158,59 @@ pub fn find(
         return Err(missing(dir, recorded));
     };
     let kind = kind_of(&block)?;
-    settings::add(&mut block.settings, dir, backend_config, &mut reader)?;
-    let at = block.at.clone();
-    let (settings, notes) = in_force(block, recorded, kind)?;
+    if recorded.is_none() {
+        add_variables(&mut block.settings, dir, environment, &mut reader)?;
+    }
+    settings::add(
+        &mut block.settings,
+        dir,
+        backend_config,
+        "--backend-config",
+        &mut reader,
+    )?;
+    let (at, arguments) = (block.at.clone(), block.settings.arguments());
+    let (settings, mut notes) = in_force(block, recorded, kind)?;
     let workspace = workspace::selected(&data_dir, environment, &mut reader)?;
     let found = match kind {
         Kind::S3 => access::over_s3(&settings, dir, workspace, at, environment)?,
         Kind::Http => access::over_http(&settings, workspace, at, environment)?,
     };
-    Ok(Backend { notes, ..found })
+    notes.extend(found.notes);
+    Ok(Backend {
+        arguments,
+        notes,
+        ..found
+    })
+}
+
+/// Whether a configuration in `dir` says where its state is; also when it cannot be understood, so that somebody looks at it.
+#[must_use]
+pub fn has_block(dir: &Path) -> bool {
+    let mut reader = Reader {
+        left: CONFIGURATION_BYTES_MAX,
+    };
+    !matches!(block::find(dir, &mut reader), Ok(None))
+}
+
+/// Whether there is a configuration in `dir` at all.
+#[must_use]
+pub fn is_configuration(dir: &Path) -> bool {
+    block::files(dir).is_ok_and(|files| !files.is_empty())
+}
+
+/// Terraform looks at these when it runs `init`, and never again.
+fn add_variables(
+    settings: &mut Settings,
+    dir: &Path,
+    environment: Environment<'_>,
+    reader: &mut Reader,
+) -> Result<(), BackendError> {
+    for variable in words::VARIABLES {
+        let given = words::backend_config(variable, environment)?;
+        let source = format!("{variable} -backend-config");
+        settings::add(settings, dir, &given, &source, reader)?;
+    }
+    Ok(())
 }
 
 fn missing(dir: &Path, recorded: Option<Block>) -> BackendError {

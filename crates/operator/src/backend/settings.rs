@@ -4,37 +4,85 @@ use std::{collections::BTreeMap, path::Path};
 
 use tidelock_core::diff::visible;
 
-use super::{BackendError, Kind, Place, Reader, block::Block, hcl, json};
+use super::{Argument, BackendError, Kind, Place, Reader, block::Block, hcl, json};
 
 /// What is read of `backend "s3"`, and must therefore be as `init` recorded it.
-const S3: [&str; 17] = [
+const S3: [&str; 35] = [
     "access_key",
+    "acl",
+    "assume_role",
+    "assume_role_duration_seconds",
+    "assume_role_policy",
+    "assume_role_policy_arns",
+    "assume_role_tags",
+    "assume_role_transitive_tag_keys",
+    "assume_role_with_web_identity",
     "bucket",
+    "custom_ca_bundle",
     "dynamodb_endpoint",
     "dynamodb_table",
+    "encrypt",
     "endpoint",
-    "endpoints.dynamodb",
-    "endpoints.s3",
+    "endpoints",
+    "external_id",
+    "force_path_style",
+    "iam_endpoint",
     "key",
+    "kms_key_id",
     "profile",
     "region",
+    "role_arn",
     "secret_key",
+    "session_name",
     "shared_config_files",
     "shared_credentials_file",
     "shared_credentials_files",
+    "sse_customer_key",
+    "sts_endpoint",
     "token",
     "use_lockfile",
+    "use_path_style",
     "workspace_key_prefix",
 ];
+
+/// Those of them that say how a state is locked.
+pub(super) const LOCKING: [&str; 2] = ["dynamodb_table", "use_lockfile"];
 
 /// The same of `backend "http"`.
 const HTTP: [&str; 3] = ["address", "password", "username"];
 
 /// Those of them that no message shows.
-const SECRET: [&str; 3] = ["password", "secret_key", "token"];
+const SECRET: [&str; 5] = [
+    "assume_role_with_web_identity.web_identity_token",
+    "password",
+    "secret_key",
+    "sse_customer_key",
+    "token",
+];
 
 /// Those that are no plain text, so that `KEY=VALUE` gives them as an expression.
-const STRUCTURED: [&str; 3] = ["endpoints", "shared_config_files", "shared_credentials_files"];
+const STRUCTURED: [&str; 10] = [
+    "allowed_account_ids",
+    "assume_role",
+    "assume_role_policy_arns",
+    "assume_role_tags",
+    "assume_role_transitive_tag_keys",
+    "assume_role_with_web_identity",
+    "endpoints",
+    "forbidden_account_ids",
+    "shared_config_files",
+    "shared_credentials_files",
+];
+
+/// What changes the way to AWS and is not followed here.
+const UNFOLLOWED: [&str; 6] = [
+    "http_proxy",
+    "https_proxy",
+    "insecure",
+    "sts_region",
+    "use_dualstack_endpoint",
+    "use_fips_endpoint",
+];
 
 /// Has no `Debug`: secrets are among the values.
 #[derive(Default)]
@@ -69,6 +117,14 @@ impl Settings {
         self.0.extend(others.0);
     }
 
+    /// Takes over those of the named settings that the others have.
+    pub(super) fn take_over(&mut self, others: &Settings, names: &[&str]) {
+        let taken = others.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        for (name, setting) in taken {
+            self.put(name, setting.value.clone(), &setting.at);
+        }
+    }
+
     /// The text of a setting, unless it is empty, which Terraform takes for absent.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.given(name).filter(|text| !text.is_empty())
@@ -89,13 +145,53 @@ impl Settings {
         }
     }
 
+    pub(super) fn is_true(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|text| text == "true")
+    }
+
+    /// What an object holds, by its names.
+    pub(super) fn below(&self, outer: &str) -> Vec<(String, String)> {
+        let entry = |(name, setting): (&String, &Setting)| {
+            let name = name.strip_prefix(outer)?.strip_prefix('.')?;
+            match &setting.value {
+                Value::Text(text) => Some((name.to_owned(), text.clone())),
+                Value::Null | Value::List(_) | Value::Computed => None,
+            }
+        };
+        self.0.iter().filter_map(entry).collect()
+    }
+
+    /// What is written, by name and in their order.
+    pub(super) fn arguments(&self) -> Vec<Argument> {
+        let argument = |(name, setting): (&String, &Setting)| Argument {
+            name: name.clone(),
+            at: setting.at.clone(),
+            computed: setting.value == Value::Computed,
+        };
+        self.0.iter().map(argument).collect()
+    }
+
+    /// The text of a setting that messages may show.
+    pub(super) fn open_text(&self, name: &str) -> Option<String> {
+        self.text(name).filter(|_| !SECRET.contains(&name))
+    }
+
+    /// A sentence for each that Terraform would follow and that is not followed here.
+    pub(super) fn unfollowed(&self) -> impl Iterator<Item = String> {
+        let said = |name: &&&str| self.text(name).is_some_and(|text| text != "false");
+        UNFOLLOWED.iter().filter(said).map(|name| {
+            let at = self.place(name).map_or_else(String::new, |at| format!("{at}: "));
+            format!("{at}{name} is not followed here; Terraform may take another way than this command")
+        })
+    }
+
     pub(super) fn place(&self, name: &str) -> Option<&Place> {
         self.0.get(name).map(|setting| &setting.at)
     }
 
     /// What is read and computed, by name, with its place.
     pub(super) fn computed(&self, kind: Kind) -> impl Iterator<Item = (&str, &Place)> {
-        let is_read = move |name: &str| names(kind).iter().any(|read| outer(read) == outer(name));
+        let is_read = move |name: &str| names(kind).contains(&outer(name));
         let computed = self
             .0
             .iter()
@@ -107,9 +203,9 @@ impl Settings {
 
     /// Checks that what these say, `init` has recorded. What only the record has came from a `-backend-config`.
     pub(super) fn agree_with(&self, recorded: &Block, kind: Kind) -> Result<(), BackendError> {
-        for name in names(kind) {
-            let Some(ours) = self.0.get(*name) else { continue };
-            let theirs = recorded.settings.0.get(*name).map(|setting| &setting.value);
+        let is_read = |name: &str| names(kind).contains(&outer(name));
+        for (name, ours) in self.0.iter().filter(|(name, _)| is_read(name)) {
+            let theirs = recorded.settings.0.get(name).map(|setting| &setting.value);
             let agrees = match (&ours.value, theirs) {
                 (Value::Null | Value::Computed, _) => true,
                 (Value::List(ours), Some(Value::List(theirs))) => sorted(ours) == sorted(theirs),
@@ -178,27 +274,29 @@ fn outer(name: &str) -> &str {
     name.split_once('.').map_or(name, |(outer, _)| outer)
 }
 
-/// Puts each `FILE` and `KEY=VALUE` over the settings, the last one over all. Files are looked for from `dir`.
+/// Puts each `FILE` and `KEY=VALUE` over the settings, the last one over all. Files are looked for from `dir`; `source` is
+/// where they were given.
 ///
 /// Source: `backendConfigOverrideBody` in `internal/command/init.go` of Terraform.
 pub(super) fn add(
     settings: &mut Settings,
     dir: &Path,
     given: &[String],
+    source: &str,
     reader: &mut Reader,
 ) -> Result<(), BackendError> {
     for given in given {
         let others = match given.split_once('=') {
-            Some((name, value)) => argument(name.trim(), value)?,
-            None => file(&dir.join(given), reader)?,
+            Some((name, value)) => argument(name.trim(), value, source)?,
+            None => file(&dir.join(given), source, reader)?,
         };
         settings.cover(others);
     }
     Ok(())
 }
 
-fn argument(name: &str, value: &str) -> Result<Settings, BackendError> {
-    let at = Place::named(format!("--backend-config {}", visible(name)));
+fn argument(name: &str, value: &str, source: &str) -> Result<Settings, BackendError> {
+    let at = Place::named(format!("{source} {}", visible(name)));
     let mut settings = Settings::default();
     match STRUCTURED.contains(&name) {
         true => hcl::argument(name, value, &at, &mut settings)?,
@@ -207,9 +305,9 @@ fn argument(name: &str, value: &str) -> Result<Settings, BackendError> {
     Ok(settings)
 }
 
-fn file(path: &Path, reader: &mut Reader) -> Result<Settings, BackendError> {
+fn file(path: &Path, source: &str, reader: &mut Reader) -> Result<Settings, BackendError> {
     let text = reader.read(path)?.ok_or_else(|| BackendError::Syntax {
-        at: Place::named("--backend-config"),
+        at: Place::named(source),
         why: format!(
             "there is no file {}, and it is not of the form KEY=VALUE",
             path.display()

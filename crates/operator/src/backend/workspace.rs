@@ -10,7 +10,7 @@ use super::{BackendError, Environment, Place, Reader};
 pub(super) const DEFAULT: &str = "default";
 
 /// What the keys of other workspaces begin with, unless `workspace_key_prefix` says otherwise.
-const PREFIX: &str = "env:";
+pub(super) const PREFIX: &str = "env:";
 
 /// The workspace that Terraform would work in: that of the variable, else that of the last `workspace select`.
 ///
@@ -45,7 +45,7 @@ fn checked(name: &str, at: Place) -> Result<String, BackendError> {
 /// The key of the workspace's state in `backend "s3"`.
 ///
 /// Source: `path` in `internal/backend/remote-state/s3/backend_state.go`, with Go's `path.Join`.
-pub(super) fn key(workspace: &str, prefix: Option<&str>, key: &str) -> String {
+pub(crate) fn key(workspace: &str, prefix: Option<&str>, key: &str) -> String {
     match workspace {
         DEFAULT => key.to_owned(),
         workspace => joined(&[prefix.unwrap_or(PREFIX), workspace, key]),

@@ -2,11 +2,7 @@
 
 use tidelock_operator::{backend::Kind, keys::Keys};
 
-use super::{Project, S3};
-
-fn s3(more: &str) -> String {
-    format!("{}\n{more}\n}}", S3.trim_end_matches('}'))
-}
+use super::{Project, S3, s3};
 
 /// A home in which two profiles say something.
 fn at_home(project: Project) -> Project {
@@ -46,8 +42,9 @@ fn nothing_but_a_block_means_aws_itself() {
         (None, None, None, None)
     );
     assert!(!found.lock_file && found.table.is_none());
-    assert!(found.config_files[0].ends_with("home/.aws/config"));
-    assert!(found.credentials_files[0].ends_with("home/.aws/credentials"));
+    assert!(found.wanted.endpoints.is_empty() && found.wanted.roles.is_empty());
+    assert!(found.wanted.config_files[0].ends_with("home/.aws/config"));
+    assert!(found.wanted.credentials_files[0].ends_with("home/.aws/credentials"));
 }
 
 #[test]
@@ -80,16 +77,20 @@ fn the_key_is_the_blocks_then_that_of_its_profile_then_the_variables_then_the_de
         "ENVIRONMENT"
     );
     assert_eq!(
-        key(&everywhere(&s3("access_key = \"HALF\""))).unwrap(),
-        "ENVIRONMENT"
-    );
-    assert_eq!(
         key(&at_home(Project::block(S3)).set("AWS_PROFILE", "p")).unwrap(),
         "P"
     );
     assert_eq!(key(&at_home(Project::block(S3))).unwrap(), "DEFAULT");
     // Terraform does not fall back on other keys when the profile that the block names has none.
     assert_eq!(key(&everywhere(&s3("profile = \"none\""))), None);
+}
+
+#[test]
+fn half_a_key_is_refused_as_terraform_refuses_it() {
+    for half in ["access_key = \"HALF\"", "secret_key = \"hush\""] {
+        let fault = in_environment(Project::block(&s3(half))).fault();
+        assert!(fault.starts_with("main.tf:6: a key has two halves"), "{fault}");
+    }
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn regions_and_tables_are_told() {
     let block = s3("dynamodb_table = \"locks\"\ndynamodb_endpoint = \"http://d:1\"\nuse_lockfile = true");
     let found = Project::block(&block).set("AWS_DEFAULT_REGION", "d-1").find();
     assert_eq!(found.table.as_deref(), Some("locks"));
-    assert_eq!(found.dynamodb_endpoint.as_deref(), Some("http://d:1"));
+    assert_eq!(found.wanted.endpoints["dynamodb"], "http://d:1");
     assert_eq!(found.region.as_deref(), Some("d-1"));
     assert!(found.lock_file);
 }

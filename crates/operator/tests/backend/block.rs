@@ -146,7 +146,7 @@ fn without_a_block_the_user_is_told_to_name_the_state() {
     let fault = Project::with(&[("main.tf", "terraform {\n  required_version = \">1\"\n}\n")]).fault();
     assert!(fault.starts_with("no backend block in "), "{fault}");
     assert!(
-        fault.contains("its state is a file there; name the state: BUCKET/KEY"),
+        fault.contains("its state is a file there; name the state: BUCKET/KEY, or --bucket and --key"),
         "{fault}"
     );
     let fault = Project::with(&[("terragrunt.hcl", "")]).fault();
@@ -241,16 +241,25 @@ fn an_object_of_settings_takes_the_place_of_the_whole_object() {
     let block = "backend \"s3\" {\n bucket = \"states\"\n key = \"k\"\n endpoints = {\n  s3 = \"http://a:1\"\n  \"dynamodb\" : \"http://b:1\"\n }\n}";
     let found = Project::block(block).find();
     assert_eq!(found.endpoint.as_deref(), Some("http://a:1"));
-    assert_eq!(found.dynamodb_endpoint.as_deref(), Some("http://b:1"));
+    assert_eq!(
+        found.wanted.endpoints.get("dynamodb").map(String::as_str),
+        Some("http://b:1")
+    );
     let found = Project::block(block)
         .config("endpoints={s3=\"http://c:1\"}")
         .find();
     assert_eq!(
-        (found.endpoint.as_deref(), found.dynamodb_endpoint),
+        (
+            found.endpoint.as_deref(),
+            found.wanted.endpoints.get("dynamodb").cloned()
+        ),
         (Some("http://c:1"), None)
     );
     let found = Project::block(block).config("endpoints={}").find();
-    assert_eq!((found.endpoint, found.dynamodb_endpoint), (None, None));
+    assert_eq!(
+        (found.endpoint, found.wanted.endpoints.get("dynamodb").cloned()),
+        (None, None)
+    );
 }
 
 #[test]

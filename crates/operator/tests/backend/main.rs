@@ -3,7 +3,9 @@
 
 mod access;
 mod block;
+mod identity;
 mod recorded;
+mod variables;
 mod workspace;
 
 use std::{collections::HashMap, fs, path::Path};
@@ -99,6 +101,11 @@ impl Project {
             .to_string()
             .replace(&format!("{}/", self.path().display()), "")
     }
+}
+
+/// A block that names a state, with more in it.
+pub(crate) fn s3(more: &str) -> String {
+    format!("{}\n{more}\n}}", S3.trim_end_matches('}'))
 }
 
 /// A block that names a state.

@@ -2,7 +2,7 @@
 
 use super::{Project, S3};
 
-const CONFIG: &str = r#"{"bucket": "states", "key": "net/a.tfstate", "region": "eu-1", "secret_key": "hush", "use_lockfile": true,
+const CONFIG: &str = r#"{"bucket": "states", "key": "net/a.tfstate", "region": "eu-1", "access_key": "A", "secret_key": "hush", "use_lockfile": true,
     "endpoints": {"s3": "http://recorded:1", "iam": null}, "shared_config_files": ["a", "b"], "dynamodb_table": null}"#;
 
 #[test]
@@ -48,7 +48,7 @@ fn a_block_that_was_changed_after_init_is_refused_with_both_places() {
     assert_eq!(
         project.fault(),
         "main.tf:3 sets bucket to \"others\", but init recorded \"states\" in .terraform/terraform.tfstate, and Terraform would \
-         refuse to go on; run `terraform init -reconfigure`, or -migrate-state to take the state along, or name the state: BUCKET/KEY"
+         refuse to go on; run `terraform init -reconfigure`, or -migrate-state to take the state along, or name the state: BUCKET/KEY, or --bucket and --key"
     );
     for (given, expected) in [
         (
@@ -144,7 +144,7 @@ fn a_computed_setting_matters_only_where_it_is_read_and_not_given() {
     let fault = Project::block(&format!("{}\nendpoints = var.e\n}}", S3.trim_end_matches('}'))).fault();
     assert!(fault.contains("endpoints is computed"), "{fault}");
     let project = Project::block(&format!(
-        "{}\nkms_key_id = var.k\nassume_role = {{ role_arn = var.r }}\n}}",
+        "{}\nmax_retries = var.m\nretry_mode = var.r\n}}",
         S3.trim_end_matches('}')
     ));
     assert_eq!(project.address(), "states/net/a.tfstate");
