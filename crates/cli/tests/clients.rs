@@ -5,8 +5,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::python;
-use tidelock_testkit::{Hermetic, Output, REGION, TestServer};
+use tidelock_testkit::{Hermetic, Output, REGION, TestServer, python};
 
 /// The file whose server has to speak TLS, because its bucket policy says so.
 const WITH_TLS: &str = "test_platform.py";

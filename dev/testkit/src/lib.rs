@@ -14,6 +14,7 @@ mod proxy;
 mod rng;
 mod server;
 mod states;
+mod store;
 mod terraform;
 mod wait;
 
@@ -24,6 +25,7 @@ pub use proxy::LossyProxy;
 pub use rng::Rng;
 pub use server::{Credentials, Memory, TestServer};
 pub use states::{Applied, States};
+pub use store::{Kind, Store, python};
 pub use terraform::{Running, Terraform, hold_until_released, state_document};
 pub use wait::wait_until;
 

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     REGION,
     hermetic::{Hermetic, Output},
-    server::{TestServer, show},
+    server::{Credentials, TestServer, show},
     wait_until,
 };
 
@@ -52,24 +52,36 @@ impl<'a> Terraform<'a> {
     /// A working directory of this name, which needs nothing but the endpoint, a key pair and a region.
     #[must_use]
     pub fn new(binary: &Path, hermetic: &'a Hermetic, server: &TestServer, name: &str) -> Self {
-        let credentials = server.credentials();
+        let mut terraform = Self::at(binary, hermetic, server.endpoint(), server.credentials(), name);
+        if server.endpoint().starts_with("https://") {
+            let ca = server.ca();
+            let pem = std::fs::read_to_string(&ca).expect("a server with TLS has made itself an authority");
+            terraform.set("AWS_CA_BUNDLE", ca.display().to_string());
+            terraform.set("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM", pem);
+        }
+        terraform
+    }
+
+    /// The same for any endpoint that speaks S3 and DynamoDB.
+    #[must_use]
+    pub fn at(
+        binary: &Path,
+        hermetic: &'a Hermetic,
+        endpoint: &str,
+        credentials: &Credentials,
+        name: &str,
+    ) -> Self {
         let environment = [
-            ("AWS_ENDPOINT_URL", server.endpoint()),
+            ("AWS_ENDPOINT_URL", endpoint),
             ("AWS_REGION", REGION),
             ("AWS_ACCESS_KEY_ID", credentials.access_key_id.as_str()),
             ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.as_str()),
             ("TF_HTTP_USERNAME", credentials.access_key_id.as_str()),
             ("TF_HTTP_PASSWORD", credentials.secret_access_key.as_str()),
         ];
-        let mut environment = environment
+        let environment = environment
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec();
-        if server.endpoint().starts_with("https://") {
-            let ca = server.ca();
-            let pem = std::fs::read_to_string(&ca).expect("a server with TLS has made itself an authority");
-            environment.push(("AWS_CA_BUNDLE".to_owned(), ca.display().to_string()));
-            environment.push(("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM".to_owned(), pem));
-        }
         Self {
             binary: binary.to_owned(),
             launcher: Vec::new(),

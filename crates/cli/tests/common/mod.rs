@@ -142,24 +142,3 @@ pub(crate) fn credentials(data: &Path) -> Credentials {
         secret_access_key: value("aws_secret_access_key"),
     }
 }
-
-/// `TIDELOCK_PYTHON`, or the virtualenv that `dev/setup.sh python` makes.
-#[allow(clippy::print_stderr, reason = "the harness shows why a test did nothing")]
-pub(crate) fn python() -> Option<PathBuf> {
-    let named = std::env::var_os("TIDELOCK_PYTHON").map(PathBuf::from);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = named.unwrap_or_else(|| root.join(".venv/bin/python"));
-    if python.exists() {
-        return Some(python);
-    }
-    let reason = format!(
-        "no {}: run `bash dev/setup.sh python`, or name another with TIDELOCK_PYTHON",
-        python.display()
-    );
-    assert!(
-        std::env::var("TIDELOCK_REQUIRE_PYTHON").as_deref() != Ok("1"),
-        "{reason}"
-    );
-    eprintln!("skipped: {reason}");
-    None
-}

@@ -7,7 +7,7 @@ use tidelock_testkit::{
 };
 
 use crate::{
-    common::{self, BINARY, Serving, command, tidelock},
+    common::{BINARY, Serving, command, tidelock},
     server,
     wire::{ask, connect, shown},
 };
@@ -41,7 +41,9 @@ fn terraform_locks_and_saves_over_tls_through_every_backend() {
 
 #[test]
 fn boto3_and_the_aws_cli_work_over_tls() {
-    let Some(python) = common::python() else { return };
+    let Some(python) = tidelock_testkit::python() else {
+        return;
+    };
     let (server, hermetic) = (server(), Hermetic::new());
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dev/python/tests");
     let mut pytest = hermetic.command(python, &hermetic.workdir("pytest"));

@@ -1,113 +1,38 @@
 //! AWS's stand-in: moto's S3 and STS, and a bucket as Terraform has left it there.
 
-use std::{
-    fs,
-    net::TcpStream,
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::fs;
 
-use tidelock_testkit::{Client, Credentials, Request, wait_until};
+use tidelock_testkit::Store;
 
-use crate::{
-    common::python,
-    world::{World, state, without_deletions},
-};
+use crate::world::{World, state, without_deletions};
 
-/// A moto server; ends with this value.
-struct Moto {
-    process: Child,
-    authority: String,
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        // A process that is gone already is what was wanted.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Moto {
-    fn start(python: &Path) -> Moto {
-        // moto says nothing of a port that it chose itself.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let program =
-            format!("from moto.server import main; main(['--host', '127.0.0.1', '--port', '{port}'])");
-        let process = Command::new(python)
-            .args(["-B", "-c", &program])
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let authority = format!("127.0.0.1:{port}");
-        let moto = Moto { process, authority };
-        wait_until("moto answers", || TcpStream::connect(&moto.authority).is_ok());
-        moto
-    }
-
-    fn client(&self) -> Client {
-        let credentials = Credentials {
-            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
-            secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
-        };
-        Client::new(&self.authority, credentials)
-    }
-
-    /// A versioned bucket.
-    fn bucket(&self, name: &str) {
-        let mut client = self.client();
-        assert_eq!(
-            client.send(&Request::new("PUT", &format!("/{name}"), "")).status,
-            200
-        );
-        let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-        assert_eq!(
-            client
-                .send(&Request::new("PUT", &format!("/{name}?versioning"), on))
-                .status,
-            200
-        );
-    }
-
-    fn put(&self, target: &str, body: Vec<u8>) {
-        assert_eq!(self.client().send(&Request::new("PUT", target, body)).status, 200);
-    }
-
-    /// The profiles `keys`, and `role`, which assumes a role with them.
-    fn profiles(&self, world: &World) {
-        let home = world.hermetic.home().join(".aws");
-        fs::create_dir_all(&home).unwrap();
-        let endpoint = format!("region = us-east-1\nendpoint_url = http://{}\n", self.authority);
-        let role = "role_arn = arn:aws:iam::123456789012:role/states\nsource_profile = keys\n";
-        fs::write(
-            home.join("config"),
-            format!("[profile keys]\n{endpoint}[profile role]\n{endpoint}{role}"),
-        )
-        .unwrap();
-        let keys = "[keys]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = secret\n";
-        fs::write(home.join("credentials"), keys).unwrap();
-    }
+/// The profiles `keys`, and `role`, which assumes a role with them.
+fn profiles(moto: &Store, world: &World) {
+    let home = world.hermetic.home().join(".aws");
+    fs::create_dir_all(&home).unwrap();
+    let endpoint = format!("region = us-east-1\nendpoint_url = {}\n", moto.endpoint);
+    let role = "role_arn = arn:aws:iam::123456789012:role/states\nsource_profile = keys\n";
+    fs::write(
+        home.join("config"),
+        format!("[profile keys]\n{endpoint}[profile role]\n{endpoint}{role}"),
+    )
+    .unwrap();
+    let keys = "[keys]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = secret\n";
+    fs::write(home.join("credentials"), keys).unwrap();
 }
 
 #[test]
 fn what_terraform_has_left_in_a_bucket_of_aws_comes_in_with_history_and_goes_back() {
-    let Some(python) = python() else { return };
-    let moto = Moto::start(&python);
+    let Some(moto) = Store::moto() else { return };
     let (world, other) = (World::new(), World::new());
-    moto.profiles(&world);
-    moto.profiles(&other);
+    profiles(&moto, &world);
+    profiles(&moto, &other);
     moto.bucket("old-states");
     for serial in 1..=3 {
-        moto.put("/old-states/prod/a%20b.tfstate", state(serial, "l"));
+        moto.put("old-states", "prod/a%20b.tfstate", state(serial, "l"));
     }
-    moto.put("/old-states/prod/notes.txt", b"no state".to_vec());
-    moto.put("/old-states/test/x.tfstate", state(1, "x"));
+    moto.put("old-states", "prod/notes.txt", b"no state".to_vec());
+    moto.put("old-states", "test/x.tfstate", state(1, "x"));
 
     let from = [
         "import",
