@@ -9,6 +9,7 @@
 //! file says: names come from the numbers in `history.json`, and no symbolic link is followed.
 
 mod history;
+pub mod marks;
 mod name;
 mod read;
 
