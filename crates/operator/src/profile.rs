@@ -4,6 +4,7 @@
 //! redirects only who asks for that profile: `backend "s3" { profile = "tidelock" }`.
 
 use std::{
+    collections::BTreeMap,
     fmt, fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -19,6 +20,9 @@ use crate::{
 
 /// The services a Terraform backend speaks to, by their identifiers in AWS's `services` section.
 const SERVICES: [&str; 3] = ["s3", "dynamodb", "sts"];
+
+/// Those whose endpoints are read from a profile: a KMS key and a role's rights are looked up there too.
+const READ: [&str; 5] = ["dynamodb", "iam", "kms", "s3", "sts"];
 
 /// Any region is accepted by the server; a client insists on having one.
 const REGION: &str = "us-east-1";
@@ -140,8 +144,10 @@ pub enum ProfileError {
 /// What a profile says about S3. The key's secret is not in its `Debug`.
 #[derive(Debug, Default)]
 pub struct Profile {
-    /// Such as `http://127.0.0.1:9470`.
+    /// S3's endpoint, such as `http://127.0.0.1:9470`.
     pub endpoint: Option<String>,
+    /// The endpoint of each service that a backend may ask, by its name in the `services` section.
+    pub endpoints: BTreeMap<&'static str, String>,
     /// A file with certificates to trust.
     pub ca_bundle: Option<PathBuf>,
     /// AWS's region.
@@ -162,10 +168,18 @@ pub fn find(name: &str, config: &[PathBuf], credentials: &[PathBuf]) -> Result<P
         let header = header(name);
         let value = |key: &str| ini::value(&config, &header, key);
         let services = value("services").map(|services| format!("services {services}"));
-        let of_service = services
-            .and_then(|services| ini::nested_value(&config, &services, "s3", "endpoint_url"))
-            .or_else(|| value("endpoint_url"));
-        profile.endpoint = profile.endpoint.or_else(|| of_service.map(str::to_owned));
+        for service in READ {
+            let of_service = services
+                .as_deref()
+                .and_then(|services| ini::nested_value(&config, services, service, "endpoint_url"))
+                .or_else(|| value("endpoint_url"));
+            if let Some(endpoint) = of_service {
+                profile
+                    .endpoints
+                    .entry(service)
+                    .or_insert_with(|| endpoint.to_owned());
+            }
+        }
         profile.ca_bundle = profile
             .ca_bundle
             .or_else(|| value("ca_bundle").map(PathBuf::from));
@@ -176,6 +190,7 @@ pub fn find(name: &str, config: &[PathBuf], credentials: &[PathBuf]) -> Result<P
         let credentials = read(path)?.unwrap_or_default();
         profile.keys = keys(&credentials, name).or(profile.keys);
     }
+    profile.endpoint = profile.endpoints.get("s3").cloned();
     Ok(profile)
 }
 
