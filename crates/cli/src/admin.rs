@@ -336,7 +336,8 @@ impl From<AdminError> for Failure {
 fn elsewhere(missing: Failure) -> Failure {
     let message = format!(
         "{}\n\nor name the one that is running: --data DIR or `eval \"$(tidelock env --data DIR)\"` on its machine, else \
-         --profile NAME, or\nAWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, all three",
+         --profile NAME, or\nAWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, all three\n\nFor states in AWS or \
+         another S3: --bucket BUCKET, with the commands that `tidelock --help` lists for them",
         missing.error
     );
     Failure::new(missing.status, message)

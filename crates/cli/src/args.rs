@@ -2,11 +2,21 @@
 
 mod audit;
 mod backup;
+mod bootstrap;
+mod clean;
 mod configuration;
+mod doctor;
+mod drift;
 mod explain;
 mod history;
 mod iam;
+mod locks;
+mod migrate;
+mod overview;
+mod policy;
 mod root_key;
+mod secrets;
+mod stock;
 #[macro_use]
 mod operator;
 mod tls;
@@ -14,28 +24,42 @@ mod transfer;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
 pub(crate) use audit::{Audit, AuditCommand, AuditList, AuditVerify};
 pub(crate) use backup::{Backup, Restore, Verify};
+pub(crate) use bootstrap::{Bootstrap, Form};
+pub(crate) use clean::Clean;
 pub(crate) use configuration::Configuration;
+pub(crate) use doctor::Doctor;
+pub(crate) use drift::Drift;
 pub(crate) use explain::{Explain, WhoCan};
 pub(crate) use history::{Blame, Diff, Find, Gc, History, Rollback, Show};
 pub(crate) use iam::{
     Accounts, AccountsCommand, Attach, CreateKey, CreateUser, Delete, Inline, InlineCommand, Keys,
     KeysCommand, ListKeys, Of, OneInline, OneKey, PutInline, Roles, RolesCommand, Trust, Users, UsersCommand,
 };
+pub(crate) use locks::{ListLocks, Locks, LocksCommand, Reap, Unlock, Watch};
+pub(crate) use migrate::{DynamodbToLockfile, Migrate, MigrateCommand, MigrateStates};
 pub(crate) use operator::{
-    Address, Allow, Freeze, Locks, Rescue, RescueChange, RescueCommand, RescueDiff, RescueShow, Server,
-    Unlock,
+    Address, Allow, Freeze, Rescue, RescueChange, RescueCommand, RescueDiff, RescueShow, Server,
 };
+pub(crate) use policy::{Policy, Role as PolicyRole};
 pub(crate) use root_key::{RootKey, RootKeyCommand, Rotate};
+pub(crate) use secrets::{FailOn, Secrets};
+pub(crate) use stock::{Layout, Stock};
 
 pub(crate) use tls::Tls;
 pub(crate) use transfer::{Export, Import, Place as Elsewhere};
 
-/// The S3 + DynamoDB state backend of Terraform as one binary.
+/// What was said; where that is no command, this ends the program with the reason or the help.
+pub(crate) fn parse() -> Arguments {
+    let matches = overview::grouped(Arguments::command()).get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Terraform's S3 + DynamoDB state backend as one binary, and tools for states on AWS and any S3.
 #[derive(Parser)]
 #[command(name = "tidelock", version, after_help = ROOT_HELP, arg_required_else_help = true)]
 #[command(
@@ -50,99 +74,123 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Show a race of two `terraform apply` for one state, on a temporary server
+    #[command(display_order = overview::SERVER, after_help = DEMO_HELP)]
+    Demo(Demo),
     /// Run the server
-    #[command(after_help = SERVE_HELP)]
+    #[command(display_order = overview::SERVER, after_help = SERVE_HELP)]
     Serve(Serve),
     /// Print the variables that point Terraform and the AWS CLI at the running server
-    #[command(after_help = ENV_HELP)]
+    #[command(display_order = overview::SERVER, after_help = ENV_HELP)]
     Env(Env),
     /// Write an AWS profile that points a backend at the running server, and nothing else
-    #[command(after_help = PROFILE_HELP)]
+    #[command(display_order = overview::SERVER, after_help = PROFILE_HELP)]
     Profile(Profile),
     /// Run a command whose locks end with it, however it ends
-    #[command(after_help = RUN_HELP)]
+    #[command(display_order = overview::SERVER, after_help = RUN_HELP)]
     Run(Run),
+    /// Set up a bucket for states, and a lock table where one is wanted
+    #[command(display_order = overview::BACKENDS, after_help = bootstrap::BOOTSTRAP_HELP)]
+    Bootstrap(Bootstrap),
+    /// Say what is wrong with a backend, and what mends it
+    #[command(display_order = overview::BACKENDS, after_help = doctor::DOCTOR_HELP)]
+    Doctor(Doctor),
+    /// Print the least IAM policy of a backend, or compare one with it
+    #[command(display_order = overview::BACKENDS, after_help = policy::POLICY_HELP)]
+    Policy(Policy),
+    /// Find secrets in states, without printing them
+    #[command(display_order = overview::BACKENDS, after_help = secrets::SECRETS_HELP)]
+    Secrets(Secrets),
+    /// Say where reality differs from the states, in many directories at once
+    #[command(display_order = overview::BACKENDS, after_help = drift::DRIFT_HELP)]
+    Drift(Drift),
+    /// Delete empty states that nobody needs any more, as of merged branches; versions stay
+    #[command(display_order = overview::BACKENDS, after_help = clean::CLEAN_HELP)]
+    Clean(Clean),
+    /// Copy states to another store and from it, or go from a lock table to lock files
+    #[command(display_order = overview::BACKENDS, after_help = migrate::MIGRATE_HELP, subcommand_required = true, arg_required_else_help = true)]
+    Migrate(Migrate),
     /// Show who holds locks, who waits for them, and what to do about it
-    #[command(after_help = operator::LOCKS_HELP)]
+    #[command(display_order = overview::LOCKS, after_help = locks::LOCKS_HELP)]
     Locks(Locks),
-    /// Free a lock whose holder is gone; what it still writes is refused
-    #[command(after_help = operator::UNLOCK_HELP)]
+    /// Free a lock whose holder is gone
+    #[command(display_order = overview::LOCKS, after_help = locks::UNLOCK_HELP, override_usage = locks::UNLOCK_USAGE)]
     Unlock(Unlock),
-    /// Permit one write that goes back in the state's history, or replaces it by another
-    #[command(after_help = operator::ALLOW_HELP)]
-    Allow(Allow),
-    /// Lock a state for people: nobody writes it until it is thawed
-    #[command(after_help = operator::FREEZE_HELP)]
-    Freeze(Freeze),
-    /// End a freeze
-    #[command(after_help = operator::THAW_HELP)]
-    Thaw(Address),
-    /// Look at refused state writes, make one current, or drop it
-    #[command(after_help = operator::RESCUE_HELP, subcommand_required = true, arg_required_else_help = true)]
-    Rescue(Rescue),
-    /// Copy states with all their versions to a directory or an S3 bucket
-    #[command(after_help = transfer::EXPORT_HELP)]
-    Export(Export),
-    /// Take in states with all their versions from a directory or an S3 bucket
-    #[command(after_help = transfer::IMPORT_HELP)]
-    Import(Import),
+    /// Say which locks are held for too long, once or again and again
+    #[command(display_order = overview::LOCKS, after_help = locks::WATCH_HELP)]
+    Watch(Watch),
     /// List the versions of a state: when, who, what for, what changed
-    #[command(after_help = history::HISTORY_HELP)]
+    #[command(display_order = overview::VERSIONS, after_help = history::HISTORY_HELP)]
     History(History),
     /// Show a version: who wrote it, what is in it; or the state itself
-    #[command(after_help = history::SHOW_HELP, override_usage = history::SHOW_USAGE)]
+    #[command(display_order = overview::VERSIONS, after_help = history::SHOW_HELP, override_usage = history::SHOW_USAGE)]
     Show(Show),
     /// Compare two versions by resource, attribute and output
-    #[command(after_help = history::DIFF_HELP, override_usage = history::DIFF_USAGE)]
+    #[command(display_order = overview::VERSIONS, after_help = history::DIFF_HELP, override_usage = history::DIFF_USAGE)]
     Diff(Diff),
     /// Make an older version the current one, with the next serial
-    #[command(after_help = history::ROLLBACK_HELP, override_usage = history::ROLLBACK_USAGE)]
+    #[command(display_order = overview::VERSIONS, after_help = history::ROLLBACK_HELP, override_usage = history::ROLLBACK_USAGE)]
     Rollback(Rollback),
     /// Say which version, run and person last changed a resource
-    #[command(after_help = history::BLAME_HELP, override_usage = history::BLAME_USAGE)]
+    #[command(display_order = overview::VERSIONS, after_help = history::BLAME_HELP, override_usage = history::BLAME_USAGE)]
     Blame(Blame),
     /// Find a resource across all states
-    #[command(after_help = history::FIND_HELP)]
+    #[command(display_order = overview::STATES, after_help = history::FIND_HELP)]
     Find(Find),
+    /// Lock a state for people: nobody writes it until it is thawed
+    #[command(display_order = overview::STATES, after_help = operator::FREEZE_HELP)]
+    Freeze(Freeze),
+    /// End a freeze
+    #[command(display_order = overview::STATES, after_help = operator::THAW_HELP)]
+    Thaw(Address),
+    /// Permit one write that goes back in the state's history, or replaces it by another
+    #[command(display_order = overview::STATES, after_help = operator::ALLOW_HELP)]
+    Allow(Allow),
+    /// Look at refused state writes, make one current, or drop it
+    #[command(display_order = overview::STATES, after_help = operator::RESCUE_HELP, subcommand_required = true, arg_required_else_help = true)]
+    Rescue(Rescue),
     /// End the versions that retention no longer keeps, now
-    #[command(after_help = history::GC_HELP)]
+    #[command(display_order = overview::STATES, after_help = history::GC_HELP)]
     Gc(Gc),
-    /// Write everything that a running server has into one file
-    #[command(after_help = backup::BACKUP_HELP)]
-    Backup(Backup),
-    /// Make a data directory of a backup
-    #[command(after_help = backup::RESTORE_HELP)]
-    Restore(Restore),
-    /// Decode everything that is stored and compare it with its digests
-    #[command(after_help = backup::VERIFY_HELP)]
-    Verify(Verify),
     /// Users: who may ask the server for something
-    #[command(after_help = iam::USERS_HELP, subcommand_required = true, arg_required_else_help = true)]
+    #[command(display_order = overview::ACCESS, after_help = iam::USERS_HELP, subcommand_required = true, arg_required_else_help = true)]
     Users(Users),
     /// Access keys of users: make, rotate, switch off
-    #[command(after_help = iam::KEYS_HELP, subcommand_required = true, arg_required_else_help = true)]
+    #[command(display_order = overview::ACCESS, after_help = iam::KEYS_HELP, subcommand_required = true, arg_required_else_help = true)]
     Keys(Keys),
     /// Roles: what users and CI jobs may become for a while
-    #[command(after_help = iam::ROLES_HELP, subcommand_required = true, arg_required_else_help = true)]
+    #[command(display_order = overview::ACCESS, after_help = iam::ROLES_HELP, subcommand_required = true, arg_required_else_help = true)]
     Roles(Roles),
     /// Accounts, each with users, roles, buckets and tables of its own
-    #[command(after_help = iam::ACCOUNTS_HELP, subcommand_required = true, arg_required_else_help = true)]
+    #[command(display_order = overview::ACCESS, after_help = iam::ACCOUNTS_HELP, subcommand_required = true, arg_required_else_help = true)]
     Accounts(Accounts),
-    /// Show the root keys, which seal what is stored, or put a new one in place
-    #[command(after_help = root_key::ROOT_KEY_HELP)]
-    RootKey(RootKey),
-    /// Show who asked for what and what became of it, or verify that none of it was changed
-    #[command(after_help = audit::AUDIT_HELP)]
-    Audit(Audit),
-    /// Say which statement of which policy decided a request, or would decide one
-    #[command(after_help = explain::EXPLAIN_HELP)]
-    Explain(Explain),
     /// List who may do something, and by which statement
-    #[command(after_help = explain::WHO_CAN_HELP)]
+    #[command(display_order = overview::ACCESS, after_help = explain::WHO_CAN_HELP)]
     WhoCan(WhoCan),
-    /// Show a race of two `terraform apply` for one state, on a temporary server
-    #[command(after_help = DEMO_HELP)]
-    Demo(Demo),
+    /// Say which statement of which policy decided a request, or would decide one
+    #[command(display_order = overview::ACCESS, after_help = explain::EXPLAIN_HELP)]
+    Explain(Explain),
+    /// Show who asked for what and what became of it, or verify that none of it was changed
+    #[command(display_order = overview::ACCESS, after_help = audit::AUDIT_HELP)]
+    Audit(Audit),
+    /// Take in states with all their versions from a directory or an S3 bucket
+    #[command(display_order = overview::DATA, after_help = transfer::IMPORT_HELP)]
+    Import(Import),
+    /// Copy states with all their versions to a directory or an S3 bucket
+    #[command(display_order = overview::DATA, after_help = transfer::EXPORT_HELP)]
+    Export(Export),
+    /// Write everything that a running server has into one file
+    #[command(display_order = overview::DATA, after_help = backup::BACKUP_HELP)]
+    Backup(Backup),
+    /// Make a data directory of a backup
+    #[command(display_order = overview::DATA, after_help = backup::RESTORE_HELP)]
+    Restore(Restore),
+    /// Decode everything that is stored and compare it with its digests
+    #[command(display_order = overview::DATA, after_help = backup::VERIFY_HELP)]
+    Verify(Verify),
+    /// Show the root keys, which seal what is stored, or put a new one in place
+    #[command(display_order = overview::DATA, after_help = root_key::ROOT_KEY_HELP)]
+    RootKey(RootKey),
 }
 
 #[derive(Args)]
@@ -195,7 +243,7 @@ pub(crate) struct Profile {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// The AWS profile that names the server and the key, as `tidelock profile` writes it
+    /// The AWS profile to work with; that of a Tidelock server is written by `tidelock profile`
     #[arg(long, env = "TIDELOCK_PROFILE", value_name = "NAME", hide_env_values = true)]
     pub(crate) profile: Option<String>,
     /// How long the locks outlast this machine if it dies, such as 90s, 5m, 2h
@@ -238,6 +286,8 @@ const ROOT_HELP: &str = "\
 Start here:
   tidelock demo            see two applies race for one state
   tidelock serve           run the server; the first start says what to type next
+  tidelock doctor          in a directory with a backend \"s3\" block: what is wrong with it
+  tidelock COMMAND --help  arguments, examples and exit statuses of a command
 
 Exit status:
   0  done

@@ -5,13 +5,13 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use crate::exit::{Failure, Status};
 
 /// Asks on the terminal whether to do `what`; only `yes` will do. Without a terminal nobody can answer, so that the
-/// command must say `--force`.
-pub(crate) fn confirm(what: &str, force: bool, err: &mut dyn Write) -> Result<(), Failure> {
-    if force {
+/// command must say `--yes`.
+pub(crate) fn confirm(what: &str, yes: bool, err: &mut dyn Write) -> Result<(), Failure> {
+    if yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        let message = format!("without a terminal nobody can be asked; add --force to {what}");
+        let message = format!("without a terminal nobody can be asked; add --yes to {what}");
         return Err(Failure::new(Status::Usage, message));
     }
     write!(err, "\n{what}? Only 'yes' will do: ", what = capitalised(what))?;

@@ -6,7 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use hyper::http::uri::Authority;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    client::conn::http1::{self, SendRequest},
+    http::uri::Authority,
+};
+use hyper_util::rt::TokioIo;
 use rustls::{
     ClientConfig,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
@@ -15,6 +21,7 @@ use tidelock_operator::tls::{self, TrustError};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    task::JoinSet,
 };
 use tokio_rustls::TlsConnector;
 
@@ -113,6 +120,18 @@ impl Way {
         let rest = url.strip_prefix(scheme);
         rest.and_then(|rest| rest.split('/').next())
             .is_some_and(|authority| own.contains(&Some(authority)))
+    }
+
+    /// Connects for HTTP/1.1; the connection ends with the set beside it.
+    pub(crate) async fn open(
+        &self,
+    ) -> Result<(SendRequest<Full<Bytes>>, JoinSet<hyper::Result<()>>), DialError> {
+        let stream = self.connect().await?;
+        let opened = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = opened.map_err(|why| DialError::NoAnswer(chain(&why)))?;
+        let mut connected = JoinSet::new();
+        connected.spawn(connection);
+        Ok((sender, connected))
     }
 
     /// Connects.

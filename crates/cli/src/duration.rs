@@ -1,4 +1,4 @@
-//! Spans of time as people type them: `90s`, `5m`, `2h`.
+//! Spans of time as people type them: `90s`, `5m`, `2h`, `30d`.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         "s" => 1,
         "m" => 60,
         "h" => 60 * 60,
-        _ => return Err("write a number and s, m or h, such as 90s".to_owned()),
+        "d" => 24 * 60 * 60,
+        _ => return Err("write a number and s, m, h or d, such as 90s".to_owned()),
     };
     let number = number.parse::<u32>().map_err(|why| why.to_string())?;
     Ok(Duration::from_secs(u64::from(number) * seconds))
@@ -47,10 +48,10 @@ mod tests {
 
     #[test]
     fn a_number_needs_its_unit() {
-        for (text, seconds) in [("90s", 90), ("5m", 300), ("2h", 7_200)] {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("2h", 7_200), ("30d", 2_592_000)] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)));
         }
-        for text in ["", "s", "60", "1d", "1.5h", "-1s", "1 m", "99999999999s", "1é"] {
+        for text in ["", "s", "60", "1w", "1.5h", "-1s", "1 m", "99999999999s", "1é"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -25,11 +25,13 @@ mod running;
 mod server;
 mod shell;
 mod signals;
+mod stock;
 mod store;
 mod target;
 mod tls;
 mod transport;
 mod unread;
+mod webhook;
 mod world;
 
 use std::{
@@ -37,15 +39,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
-
 use crate::{
     args::{Arguments, Command},
     exit::Failure,
 };
 
 fn main() -> ExitCode {
-    let Arguments { command } = Arguments::parse();
+    let Arguments { command } = args::parse();
     let failure = match run(command) {
         Ok(code) => return code,
         Err(failure) => failure,
@@ -64,14 +64,18 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Env(arguments) => commands::env::run(arguments, out, err),
         Command::Profile(arguments) => commands::profile::run(arguments, out),
         Command::Run(arguments) => return commands::run::run(arguments, err),
-        Command::Locks(arguments) => commands::locks::run(arguments, out),
+        Command::Bootstrap(arguments) => return commands::bootstrap::run(arguments, out, err),
+        Command::Locks(arguments) => commands::locks::run(arguments, out, err),
         Command::Unlock(arguments) => commands::grip::unlock(arguments, out, err),
+        Command::Watch(arguments) => return commands::watch::run(arguments, out, err),
         Command::Allow(arguments) => commands::grip::allow(arguments, out),
         Command::Freeze(arguments) => commands::grip::freeze(arguments, out),
         Command::Thaw(arguments) => commands::grip::thaw(arguments, out),
         Command::Rescue(arguments) => return commands::rescue::run(arguments, out, err),
         Command::Export(arguments) => commands::export::run(arguments, out),
         Command::Import(arguments) => commands::import::run(arguments, out),
+        Command::Migrate(arguments) => return commands::migrate::run(arguments, out, err),
+        Command::Clean(arguments) => commands::clean::run(arguments, out, err),
         Command::History(arguments) => commands::history::run(arguments, out, err),
         Command::Show(arguments) => commands::show::run(arguments, out, err),
         Command::Diff(arguments) => return commands::diff::run(arguments, out, err),
@@ -90,6 +94,10 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Audit(arguments) => return commands::audit::run(arguments, out),
         Command::Explain(arguments) => commands::explain::explain(arguments, out),
         Command::WhoCan(arguments) => commands::explain::who_can(arguments, out),
+        Command::Policy(arguments) => return commands::policy::run(&arguments, out, err),
+        Command::Secrets(arguments) => return commands::secrets::run(&arguments, out, err),
+        Command::Drift(arguments) => return commands::drift::run(arguments, out),
+        Command::Doctor(arguments) => return commands::doctor::run(arguments, out, err),
         Command::Demo(arguments) => commands::demo::run(arguments, out),
     }?;
     Ok(ExitCode::SUCCESS)

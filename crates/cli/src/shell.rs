@@ -1,6 +1,9 @@
 //! Text that the user pastes into a shell, or that the shell evaluates.
 
-use std::{env, path::Path};
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+};
 
 /// `text` as one word of a POSIX shell, quoted only where it must be.
 pub(crate) fn quoted(text: &str) -> String {
@@ -23,11 +26,22 @@ pub(crate) fn own_name() -> String {
 }
 
 /// The first file of that name in the directories of PATH.
-pub(crate) fn on_path(name: &str) -> Option<std::path::PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path)
         .map(|dir| dir.join(name))
-        .find(|file: &std::path::PathBuf| Path::is_file(file))
+        .find(|file: &PathBuf| Path::is_file(file))
+}
+
+/// The program that speaks Terraform: the one given, by name or path, or else `terraform` or `tofu` on PATH.
+pub(crate) fn terraform(given: Option<PathBuf>) -> io::Result<Option<PathBuf>> {
+    let found = match given {
+        Some(path) if path.components().count() == 1 => on_path(&path.to_string_lossy()),
+        Some(path) => Some(path),
+        None => on_path("terraform").or_else(|| on_path("tofu")),
+    };
+    // It may be run in another directory.
+    found.map(std::path::absolute).transpose()
 }
 
 #[cfg(test)]

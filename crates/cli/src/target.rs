@@ -45,18 +45,33 @@ fn named_by(named: &str, configuration: Configuration) -> Result<Target, Failure
         let message = "--chdir and --backend-config say where to find the state's address; leave them out, or the address";
         return Err(Failure::new(Status::Usage, message));
     }
-    let address = Address::parse(named).map_err(|fault| {
+    let address = address(named)?;
+    Ok(Target {
+        admin: Admin::of(configuration.server)?,
+        address,
+    })
+}
+
+/// An address as somebody has typed it.
+pub(crate) fn address(named: &str) -> Result<Address, Failure> {
+    Address::parse(named).map_err(|fault| {
         let fault = match named.starts_with("s3://") {
             true => "an address is written BUCKET/KEY, without s3://".to_owned(),
             false => fault.to_string(),
         };
         let message = format!("'{}' names no state: {fault}", visible(named));
         Failure::new(Status::Usage, message)
-    })?;
-    Ok(Target {
-        admin: Admin::of(configuration.server)?,
-        address,
     })
+}
+
+/// The server that commands about many states are for: the one that is named; else the one of the backend block in the
+/// directory, where there is one; else the one that any command would find.
+pub(crate) fn server(configuration: Configuration) -> Result<Admin, Failure> {
+    let dir = configuration.chdir.unwrap_or_else(|| PathBuf::from("."));
+    match backend::find(&dir, &configuration.backend_config, &variable) {
+        Ok(found) => server_of(found, configuration.server),
+        Err(_) => Admin::of(configuration.server),
+    }
 }
 
 /// The server that is named; else the one that the backend names; else the one that any command would find.
@@ -107,7 +122,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::args::Place;
+    use crate::args::{Layout, Place};
 
     const KEYS: &str = "access_key = \"AKIAX\"\nsecret_key = \"hush\"";
 
@@ -132,6 +147,7 @@ mod tests {
     fn configuration(chdir: Option<PathBuf>, backend_config: &[&str]) -> Configuration {
         Configuration {
             server: server(None),
+            layout: Layout::default(),
             backend_config: backend_config.iter().map(|&given| given.to_owned()).collect(),
             chdir,
         }

@@ -19,7 +19,7 @@ pub(crate) struct History {
     /// List so many of the newest
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
-    /// Print what the server knows of every version as JSON
+    /// Print what is known of every version as one JSON object, written as it is read
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -65,8 +65,8 @@ pub(crate) struct Rollback {
     #[arg(required = true, hide = true, num_args = 1..=2, value_name = "[ADDRESS] VERSION")]
     pub(crate) words: Vec<String>,
     /// Do not ask
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[arg(long, visible_alias = "force")]
+    pub(crate) yes: bool,
     /// Print the outcome as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -79,7 +79,7 @@ pub(crate) struct Blame {
     /// BUCKET/KEY of the state, that of the backend block here when absent; and the resource
     #[arg(required = true, hide = true, num_args = 1..=2, value_name = "[ADDRESS] RESOURCE")]
     pub(crate) words: Vec<String>,
-    /// Print what the server knows of the versions as JSON
+    /// Print what is known of the versions as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -112,7 +112,7 @@ pub(crate) struct Gc {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Do not ask
-    #[arg(long)]
+    #[arg(long = "yes", visible_alias = "force")]
     pub(crate) force: bool,
     /// Print the outcome as JSON
     #[arg(long)]
@@ -128,10 +128,11 @@ pub(super) const BLAME_USAGE: &str = "tidelock blame [OPTIONS] [ADDRESS] RESOURC
 macro_rules! versions_help {
     () => {
         "
-A VERSION is its number in `tidelock history`, its S3 version ID, or `current`. An ADDRESS is BUCKET/KEY; without one it
-is that of the backend block of this directory, in the workspace that is selected.
-The server is that of --profile or --data, else the one that the backend block names, else that of AWS_ENDPOINT_URL,
-AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+A VERSION is its number in `tidelock history`, its S3 version ID, the beginning of one, or `current`. An ADDRESS is BUCKET/KEY;
+without one it is that of the backend block of this directory, in the workspace that is selected.
+The versions are those of a Tidelock server, or of any S3 bucket. It is the server with --data or --config, and where the
+endpoint of the backend block here, of --profile or of AWS_ENDPOINT_URL answers as Tidelock; else, and always with --bucket,
+--table or --endpoint, it is the bucket."
     };
 }
 
@@ -140,10 +141,12 @@ pub(super) const HISTORY_HELP: &str = concat!(
 Examples:
   tidelock history
   tidelock history tfstate/network/terraform.tfstate --limit 20
+  tidelock history --bucket tfstate --key network/terraform.tfstate
   tidelock history tfstate/network/terraform.tfstate --json | jq '.versions[] | select(.changes.removed > 0)'
 
-Every version is there, whatever the bucket's versioning says and also after the object was deleted, until retention
-ends it. What one lock wrote in the course of one apply is one line, the last version; --steps lists all of them, as
+At a server every version is there, whatever the bucket's versioning says and also after the object was deleted, until
+retention ends it. Any other bucket has what its versioning keeps; who wrote it is known where locks are files
+(use_lockfile), whose own versions tell, and every state is read to say what changed. What one lock wrote in the course of one apply is one line, the last version; --steps lists all of them, as
 --json does. +3 ~1 -0 counts the resource instances that were added, changed and removed.
 On a terminal it goes through $PAGER, else through less.
 
@@ -182,9 +185,9 @@ pub(super) const ROLLBACK_HELP: &str = concat!(
     "\
 Examples:
   tidelock rollback 11
-  tidelock rollback tfstate/network/terraform.tfstate 11 --force
+  tidelock rollback tfstate/network/terraform.tfstate 11 --yes
 
-Shows what will be different from now and asks; without a terminal it needs --force. Then the old content becomes a new
+Shows what will be different from now and asks; without a terminal it needs --yes. Then the old content becomes a new
 version with the next serial, in one step that no lock can come between; nothing is lost, and a rollback can be rolled back.
 It changes what Terraform remembers and not what exists: run terraform plan before anything else.
 
@@ -225,11 +228,11 @@ The server is that of --profile or --data, else that of AWS_ENDPOINT_URL, AWS_AC
 pub(super) const GC_HELP: &str = "\
 Examples:
   tidelock gc --dry-run
-  tidelock gc tfstate/env:/review- --force
+  tidelock gc tfstate/env:/review- --yes
 
 Ends the versions that retention no longer keeps, and packs those that are not packed yet. The server does both by
 itself in time; this does it now. Says what it will do and asks before a version is dropped for good; without a terminal
-it needs --force. In the configuration file of the server:
+it needs --yes. In the configuration file of the server:
 
   [[retention]]
   prefix = \"tfstate/env:/review-\"   # BUCKET or BUCKET/KEY-PREFIX; the longest that fits counts

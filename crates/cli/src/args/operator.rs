@@ -1,4 +1,4 @@
-//! The command line of operators: locks, freezes, permissions, refused writes.
+//! The command line of operators: freezes, permissions, refused writes.
 
 use std::time::Duration;
 
@@ -12,36 +12,9 @@ use crate::duration;
 pub(crate) struct Server {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// The AWS profile that names the server and the key, as `tidelock profile` writes it
+    /// The AWS profile to work with; that of a Tidelock server is written by `tidelock profile`
     #[arg(long, env = "TIDELOCK_PROFILE", value_name = "NAME", hide_env_values = true)]
     pub(crate) profile: Option<String>,
-}
-
-#[derive(Args)]
-pub(crate) struct Locks {
-    #[command(flatten)]
-    pub(crate) server: Server,
-    /// BUCKET/KEY of one state; all that are locked when absent
-    pub(crate) address: Option<String>,
-    /// Print what the server knows as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct Unlock {
-    #[command(flatten)]
-    pub(crate) server: Server,
-    /// BUCKET/KEY of the state
-    pub(crate) address: String,
-    /// The lock's ID, as `tidelock locks` and Terraform show it
-    pub(crate) id: String,
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Print the freed lock as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -152,7 +125,7 @@ pub(crate) struct RescueChange {
     #[arg(value_name = "N")]
     pub(crate) number: Option<u64>,
     /// Do not ask
-    #[arg(long)]
+    #[arg(long = "yes", visible_alias = "force")]
     pub(crate) force: bool,
 }
 
@@ -163,32 +136,6 @@ macro_rules! server_help {
     };
 }
 pub(super) use server_help;
-
-pub(super) const LOCKS_HELP: &str = concat!(
-    "\
-Examples:
-  tidelock locks
-  tidelock locks tfstate/network/terraform.tfstate
-  tidelock locks --json | jq '.locks[] | select(.locks[].stale) | .address'
-
-A lock is stale when its holder has not been heard of for longer than `stale_after` (default 2 hours).
-",
-    server_help!()
-);
-
-pub(super) const UNLOCK_HELP: &str = concat!(
-    "\
-Examples:
-  tidelock unlock tfstate/network/terraform.tfstate 6f7a1e0c-8d6e-4f57-9b1a-0f6a3c1d2e4b
-  tidelock unlock tfstate/network/terraform.tfstate 6f7a1e0c-8d6e-4f57-9b1a-0f6a3c1d2e4b --force
-
-Shows what is known of the holder and asks; without a terminal it needs --force. The former holder is fenced: what it
-still writes is refused and kept (tidelock rescue list), so nothing is lost if it was alive after all.
-
-Exit status: 0 freed, 1 not confirmed, 7 that lock is not held; others as in `tidelock --help`.
-",
-    server_help!()
-);
 
 pub(super) const ALLOW_HELP: &str = concat!(
     "\
@@ -278,9 +225,9 @@ const RESCUE_ADOPT_HELP: &str = concat!(
     "\
 Examples:
   tidelock rescue adopt tfstate/network/terraform.tfstate 4
-  tidelock rescue adopt tfstate/network/terraform.tfstate 4 --force
+  tidelock rescue adopt tfstate/network/terraform.tfstate 4 --yes
 
-Shows what differs and asks; without a terminal it needs --force. Then: terraform plan.
+Shows what differs and asks; without a terminal it needs --yes. Then: terraform plan.
 
 Exit status: 0 done, 1 not confirmed, 7 the state is locked or there is no such write; others as in `tidelock --help`.
 ",
@@ -291,9 +238,9 @@ const RESCUE_DISCARD_HELP: &str = concat!(
     "\
 Examples:
   tidelock rescue discard tfstate/network/terraform.tfstate 4
-  tidelock rescue discard tfstate/network/terraform.tfstate 4 --force
+  tidelock rescue discard tfstate/network/terraform.tfstate 4 --yes
 
-Asks; without a terminal it needs --force. A dropped write cannot be had back.
+Asks; without a terminal it needs --yes. A dropped write cannot be had back.
 
 Exit status: 0 done, 1 not confirmed, 7 there is no such write; others as in `tidelock --help`.
 ",

@@ -3,19 +3,22 @@
 use std::io::Write;
 
 use tidelock_core::{
-    Time,
+    Pattern, Time,
     diff::{Kind, visible},
 };
-use tidelock_service::{Blame, Entry};
+use tidelock_operator::layout;
+use tidelock_service::{self as service, World as _};
 
 use super::{
     locks, style,
-    versions::{self, Place},
+    versions::{self, Blame, Entry, Name, Place, Server, Source, Stock, Touch},
 };
 use crate::{
     args,
     exit::{Failure, Status},
     progress::Progress,
+    shell,
+    world::Machine,
 };
 
 /// Instances that are listed; a module may have thousands.
@@ -24,18 +27,20 @@ const SHOWN: usize = 20;
 pub(crate) fn run(arguments: args::Blame, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
     let (address, resource) = versions::with_resource(arguments.words)?;
     let place = Place::find(address.as_deref(), arguments.configuration, err)?;
-    let blame = search(&place, &resource)?;
+    let blame = match &place.source {
+        Source::Server(server) => search(server, &resource)?,
+        Source::Stock(stock) => look(stock, &resource)?,
+    };
     let Some(changed) = &blame.version else {
-        let message = format!(
-            "no version of {} that is kept has changed a resource {}; to look elsewhere: {}",
+        let mut message = format!(
+            "no version of {} that is kept has changed a resource {}",
             visible(&place.address),
-            visible(&resource),
-            visible(&format!(
-                "{} find {}",
-                crate::shell::own_name(),
-                crate::shell::quoted(&resource)
-            ))
+            visible(&resource)
         );
+        if let Source::Server(_) = place.source {
+            let find = format!("{} find {}", shell::own_name(), shell::quoted(&resource));
+            message = format!("{message}; to look elsewhere: {}", visible(&find));
+        }
         return Err(Failure::new(Status::Refused, message));
     };
     if arguments.json {
@@ -82,13 +87,13 @@ pub(crate) fn run(arguments: args::Blame, out: &mut dyn Write, err: &mut dyn Wri
 }
 
 /// Has the server look through the history, a page at a time.
-fn search(place: &Place, resource: &str) -> Result<Blame, Failure> {
+fn search(server: &Server, resource: &str) -> Result<Blame, Failure> {
     let mut progress = Progress::start();
-    let mut found: Blame = place.ask("blame", &[("resource", resource)])?;
+    let mut found: service::Blame = server.ask("blame", &[("resource", resource)])?;
     while let Some(before) = found.next {
         progress.show(|| format!("looking at what is older than version {before}"));
         let number = before.to_string();
-        let older: Blame = place.ask("blame", &[("resource", resource), ("before", &number)])?;
+        let older: service::Blame = server.ask("blame", &[("resource", resource), ("before", &number)])?;
         if found.version.is_none() {
             (found.version, found.against, found.changes) = (older.version, older.against, older.changes);
         }
@@ -96,7 +101,42 @@ fn search(place: &Place, resource: &str) -> Result<Blame, Failure> {
         // A server that does not come closer to the end is not to be listened to for ever.
         found.next = older.next.filter(|next| *next < before);
     }
-    Ok(found)
+    let touch = |touch: service::Touch| Touch {
+        address: touch.address,
+        kind: touch.kind,
+    };
+    Ok(Blame {
+        resource: found.resource,
+        now_ms: found.now_ms,
+        version: found.version.map(Entry::from),
+        against: found.against.map(Name::Number),
+        changes: found.changes.into_iter().map(touch).collect(),
+        created: found.created.map(Entry::from),
+    })
+}
+
+/// Looks through the versions in the bucket.
+fn look(stock: &Stock, resource: &str) -> Result<Blame, Failure> {
+    let pattern = Pattern::parse(resource).map_err(|why| Failure::new(Status::Usage, why))?;
+    let mut progress = Progress::start();
+    let looking = |version: &layout::Version| {
+        let at = versions::clock(Time(version.listed.written_ms));
+        progress.show(|| format!("looking at what was written before {at}"));
+    };
+    let found = stock.wait(stock.found.layout.blame(&stock.key, &pattern, looking))?;
+    if found.sealed {
+        let message = "the state is encrypted: only who has its key can tell what changed in it";
+        return Err(Failure::new(Status::Usage, message));
+    }
+    let touch = |(address, kind)| Touch { address, kind };
+    Ok(Blame {
+        resource: resource.to_owned(),
+        now_ms: Machine.now(),
+        version: found.version.map(Entry::from),
+        against: found.against.map(Name::Id),
+        changes: found.changes.into_iter().map(touch).collect(),
+        created: found.created.map(Entry::from),
+    })
 }
 
 fn print(label: &str, entry: &Entry, now: Time, out: &mut dyn Write) -> Result<(), Failure> {

@@ -5,11 +5,10 @@ use std::{io::Write, process::ExitCode};
 use bytes::Bytes;
 use serde::Serialize;
 use tidelock_core::diff::{Diff, Sensitive, visible};
-use tidelock_service::Entry;
 
 use super::{
     style, trouble,
-    versions::{self, CURRENT, Place},
+    versions::{self, CURRENT, Entry, Name, Place},
 };
 use crate::{
     args,
@@ -20,8 +19,8 @@ use crate::{
 /// What differs between two versions, as `--json` prints it.
 #[derive(Serialize)]
 struct Compared {
-    from: Option<u64>,
-    to: Option<u64>,
+    from: Option<Name>,
+    to: Option<Name>,
     #[serde(flatten)]
     diff: Diff,
 }
@@ -104,9 +103,11 @@ fn body(place: &Place, side: Option<&Entry>, other: Option<&Entry>) -> Result<By
 }
 
 fn print(compared: &Compared, out: &mut dyn Write) -> Result<(), Failure> {
-    let number =
-        |version: Option<u64>| version.map_or_else(|| "none".to_owned(), |version| version.to_string());
-    let (from, to) = (number(compared.from), number(compared.to));
+    let name = |version: &Option<Name>| {
+        let name = version.as_ref().map(Name::to_string);
+        name.unwrap_or_else(|| "none".to_owned())
+    };
+    let (from, to) = (name(&compared.from), name(&compared.to));
     writeln!(out, "{:<10} {from} -> {to}", "version")?;
     write!(out, "{}", style::signs(&compared.diff.to_string()))?;
     Ok(())

@@ -16,6 +16,7 @@ use crate::{
     args::{self, Elsewhere},
     exit::{Failure, Status},
     progress::Progress,
+    stock,
 };
 
 /// What is to be exported, and from where.
@@ -36,7 +37,7 @@ pub(crate) fn run(arguments: args::Export, out: &mut dyn Write) -> Result<(), Fa
     let (done, place) = match to {
         Elsewhere::Directory(root) => {
             let place = root.display().to_string();
-            (transfer::wait(export.to_directory(&root))?, place)
+            (stock::wait(export.to_directory(&root))?, place)
         }
         Elsewhere::Bucket { bucket, prefix } => {
             let client = transfer::client(&export.admin, endpoint, profile, "--to-endpoint or --to-profile")?;
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: args::Export, out: &mut dyn Write) -> Result<(), Fa
                 bucket,
                 prefix,
             };
-            (transfer::wait(export.to_bucket(&target))?, place)
+            (stock::wait(export.to_bucket(&target))?, place)
         }
     };
     match arguments.json {

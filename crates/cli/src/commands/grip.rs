@@ -5,15 +5,18 @@ use std::{env, fs, io::Write, os::unix::fs::MetadataExt};
 use hyper::Method;
 use serde_json::{Value, json};
 use tidelock_core::diff::visible;
+use tidelock_operator::layout::{Freed, United};
 
-use super::locks;
+use super::{held::Held, locks};
 use crate::{
     admin::{self, Admin},
     args,
     ask::confirm,
     duration::written,
-    exit::Failure,
+    exit::{Failure, Status},
     shell,
+    stock::{Found, Means, means, wait},
+    target,
 };
 
 /// Shows what is known of the holder, asks, and frees.
@@ -22,16 +25,55 @@ pub(crate) fn unlock(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let admin = Admin::of(arguments.server)?;
-    let (address, id) = (&arguments.address, &arguments.id);
-    let status = locks::status(&admin, address)?;
+    let (address, id) = match arguments.words.as_slice() {
+        [address, id] => (Some(address.as_str()), id.as_str()),
+        words => (None, words.first().map_or("", String::as_str)),
+    };
+    let again = arguments.configuration.again();
+    let asking = Asking {
+        yes: arguments.yes,
+        json: arguments.json,
+        again: &again,
+    };
+    match means(address, arguments.configuration, err)? {
+        Means::Server(configuration) => {
+            let (admin, address) = match address {
+                Some(address) => (Admin::of(configuration.server)?, address.to_owned()),
+                None => {
+                    let target = target::find(None, *configuration, err)?;
+                    (target.admin, target.address.to_string())
+                }
+            };
+            unlock_on_server(&admin, &address, id, &asking, out, err)
+        }
+        Means::Stock(found) => unlock_in_stock(&found, id, &asking, out, err),
+    }
+}
+
+/// How an unlock is asked for and answered.
+struct Asking<'a> {
+    yes: bool,
+    json: bool,
+    /// What the next command has to repeat.
+    again: &'a str,
+}
+
+fn unlock_on_server(
+    admin: &Admin,
+    address: &str,
+    id: &str,
+    asking: &Asking<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(), Failure> {
+    let status = locks::status(admin, address)?;
     if let Some(lock) = status.locks.iter().find(|lock| lock.id.as_str() == id) {
         writeln!(err, "{}", visible(address))?;
         locks::print_lock(&status, lock, err)?;
         if !lock.doors.iter().any(|door| door == "operator") {
             confirm(
                 "free this lock and refuse what its holder still writes",
-                arguments.force,
+                asking.yes,
                 err,
             )?;
         }
@@ -42,7 +84,7 @@ pub(crate) fn unlock(
         &admin::path("unlock", address),
         Some(&json!({ "id": id })),
     )?;
-    if arguments.json {
+    if asking.json {
         return super::print_json(&freed, out);
     }
     writeln!(
@@ -50,6 +92,57 @@ pub(crate) fn unlock(
         "Freed. Its former holder is refused until it takes the lock again."
     )?;
     Ok(())
+}
+
+fn unlock_in_stock(
+    found: &Found,
+    id: &str,
+    asking: &Asking<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(), Failure> {
+    let Some(key) = found.key.as_deref().filter(|key| !key.is_empty()) else {
+        let message = "no state is named: BUCKET/KEY before the ID, or --key";
+        return Err(Failure::new(Status::Usage, message));
+    };
+    locks::note_table(found, err)?;
+    let (layout, address) = (&found.layout, found.layout.item_name(key));
+    let there = wait(async { Ok(layout.held(key).await?) })?;
+    let Some(lock) = there.iter().find(|lock| lock.id == id) else {
+        return Err(not_held(&address, id, &there, asking.again));
+    };
+    let held = Held::of_stock(&layout.bucket, lock);
+    writeln!(err, "{}", visible(&address))?;
+    locks::stock::print_lock(&held, lock, locks::stock::now_ms(found), err)?;
+    writeln!(
+        err,
+        "\nNobody refuses what its holder still writes, if it is at work after all."
+    )?;
+    confirm("free this lock", asking.yes, err)?;
+    let freed = wait(async { Ok(layout.free_id(key, id).await?) })?;
+    if asking.json {
+        let freed = (freed == Freed::Now).then_some(held);
+        return super::print_json(&json!({ "freed": freed }), out);
+    }
+    match freed {
+        Freed::Now => writeln!(out, "Freed.")?,
+        Freed::Before => writeln!(out, "Its holder has freed it meanwhile.")?,
+    }
+    Ok(())
+}
+
+fn not_held(address: &str, id: &str, there: &[United], again: &str) -> Failure {
+    let (address, id) = (visible(address), visible(id));
+    let Some(other) = there.first() else {
+        return Failure::new(Status::Refused, format!("{address} is not locked"));
+    };
+    let message = format!(
+        "{address} is not locked by {id}, but by {}; to see who that is: {} locks{again} {}",
+        visible(&other.id),
+        shell::own_name(),
+        shell::quoted(&address),
+    );
+    Failure::new(Status::Refused, message)
 }
 
 pub(crate) fn allow(arguments: args::Allow, out: &mut dyn Write) -> Result<(), Failure> {

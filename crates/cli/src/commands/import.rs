@@ -17,6 +17,7 @@ use crate::{
     args::{self, Elsewhere},
     exit::{Failure, Status},
     progress::Progress,
+    stock,
 };
 
 /// The server that takes them in, and what has come of it.
@@ -54,7 +55,7 @@ pub(crate) fn run(arguments: args::Import, out: &mut dyn Write) -> Result<(), Fa
         progress: Progress::start(),
     };
     match from {
-        Elsewhere::Directory(root) => transfer::wait(import.take_directory(&root))?,
+        Elsewhere::Directory(root) => stock::wait(import.take_directory(&root))?,
         Elsewhere::Bucket { bucket, prefix } => {
             let flags = "--from-endpoint or --from-profile";
             let client = transfer::client(&import.admin, endpoint, profile, flags)?;
@@ -63,7 +64,7 @@ pub(crate) fn run(arguments: args::Import, out: &mut dyn Write) -> Result<(), Fa
                 bucket,
                 prefix,
             };
-            transfer::wait(import.take_bucket(&source))?;
+            stock::wait(import.take_bucket(&source))?;
         }
     }
     let Import { done, progress, .. } = import;

@@ -1,5 +1,8 @@
 //! `tidelock locks`: who holds what, who waits for it, and the next command.
 
+pub(crate) mod reap;
+pub(crate) mod stock;
+
 use std::io::{self, Write};
 
 use hyper::Method;
@@ -9,10 +12,12 @@ use tidelock_service::{LockStatus, Status, WaiterStatus};
 
 use crate::{
     admin::{self, Admin},
-    args,
+    args::{self, LocksCommand},
     duration::written,
     exit::Failure,
     shell,
+    stock::{Found, Means, means},
+    target,
 };
 
 /// What the door answers when no address is named.
@@ -23,17 +28,61 @@ struct Listing {
 }
 
 /// Asks and prints.
-pub(crate) fn run(arguments: args::Locks, out: &mut dyn Write) -> Result<(), Failure> {
-    let admin = Admin::of(arguments.server)?;
-    if let Some(address) = &arguments.address {
+pub(crate) fn run(arguments: args::Locks, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
+    let args::ListLocks {
+        configuration,
+        address,
+        json,
+    } = match arguments.command {
+        Some(LocksCommand::Reap(arguments)) => return reap::run(arguments, out, err),
+        None => arguments.list,
+    };
+    let (again, is_one) = (
+        configuration.again(),
+        address.is_some() || configuration.layout.key.is_some(),
+    );
+    match means(address.as_deref(), configuration, err)? {
+        Means::Server(configuration) => on_server(*configuration, address.as_deref(), json, out),
+        Means::Stock(found) => {
+            note_table(&found, err)?;
+            match found.key.as_deref().filter(|_| is_one) {
+                Some(key) => stock::one(&found, key, &again, json, out),
+                None => stock::all(&found, &again, json, out),
+            }
+        }
+    }
+}
+
+/// Half of the locks may be in a table that nobody has named.
+pub(crate) fn note_table(found: &Found, err: &mut dyn Write) -> io::Result<()> {
+    if found.layout.table.is_none() && found.backend.is_none() {
+        writeln!(
+            err,
+            "note: only lock files are looked at; --table names the lock table, if there is one"
+        )?;
+    }
+    Ok(())
+}
+
+fn on_server(
+    configuration: args::Configuration,
+    address: Option<&str>,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let admin = match address {
+        Some(_) => Admin::of(configuration.server)?,
+        None => target::server(configuration)?,
+    };
+    if let Some(address) = address {
         let status = status(&admin, address)?;
-        if arguments.json {
+        if json {
             return super::print_json(&status, out);
         }
         return Ok(print_one(&status, out)?);
     }
     let listing: Listing = admin.ask(Method::GET, "/admin/locks", None)?;
-    if arguments.json {
+    if json {
         return super::print_json(&listing, out);
     }
     if listing.locks.is_empty() {
@@ -114,7 +163,7 @@ pub(crate) fn print_lock(status: &Status, lock: &LockStatus, out: &mut dyn Write
     let label = if is_freeze(lock) { "frozen by" } else { "held by" };
     line(out, label, &said(&lock.who, &lock.operation, &lock.holder))?;
     let since = written(status.now_ms.since(lock.since_ms));
-    let means: Vec<_> = lock.doors.iter().filter_map(|door| means(door)).collect();
+    let means: Vec<_> = lock.doors.iter().filter_map(|door| taken_with(door)).collect();
     let means = match means.is_empty() {
         true => String::new(),
         false => format!(", with {}", means.join(" and ")),
@@ -245,7 +294,7 @@ pub(crate) fn run_words(token: &str) -> String {
 }
 
 /// How the lock was taken, in the words of the backend block; operators have none.
-fn means(door: &str) -> Option<&'static str> {
+fn taken_with(door: &str) -> Option<&'static str> {
     match door {
         "file" => Some("a lock file"),
         "table" => Some("a lock table"),

@@ -10,11 +10,11 @@ use tidelock_core::{
     diff::{Contents, Output, Resource, Sensitive, visible},
     limits::DIFF_TEXT_CHARS_MAX,
 };
-use tidelock_service::{Entry, Form};
+use tidelock_service::Form;
 
 use super::{
     locks, style,
-    versions::{self, Place},
+    versions::{self, Entry, Name, Place},
 };
 use crate::{args, exit::Failure, pager};
 
@@ -96,10 +96,9 @@ fn print_entry(place: &Place, entry: &Entry, now: Time, out: &mut dyn Write) -> 
         }
     }
     if let Some(lock) = &entry.lock {
-        line(
-            "lock",
-            &format!("{}, fence {}", visible(lock.id.as_str()), lock.fence),
-        )?;
+        let fence = lock.fence.map(|fence| format!(", fence {fence}"));
+        let fence = fence.unwrap_or_default();
+        line("lock", &format!("{}{fence}", visible(&lock.id)))?;
     }
     if let Some(serial) = entry.serial {
         line("serial", &serial.to_string())?;
@@ -123,7 +122,9 @@ fn print_entry(place: &Place, entry: &Entry, now: Time, out: &mut dyn Write) -> 
         };
         line("stored", &format!("{stored} bytes, {form}"))?;
     }
-    line("S3 id", &visible(entry.id.as_str()))?;
+    if matches!(entry.version, Name::Number(_)) {
+        line("S3 id", &visible(&entry.id))?;
+    }
     if entry.encrypted {
         line("contents", "encrypted; only who has the key can look into it")?;
     }

@@ -1,7 +1,5 @@
 //! What export and import share: the server's states and histories, and the bucket at the other end.
 
-pub(crate) mod marks;
-
 use std::env;
 
 use serde::Serialize;
@@ -12,7 +10,6 @@ use tidelock_operator::{
     s3::{self, Client},
 };
 use tidelock_service::{Entry, HistoryPage, StatesPage};
-use tokio::runtime;
 
 use crate::{
     admin::{self, Admin},
@@ -80,19 +77,11 @@ impl Done {
 }
 
 /// A number of things.
-fn count(number: u64, what: &str) -> String {
+pub(super) fn count(number: u64, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
         number => format!("{number} {what}s"),
     }
-}
-
-/// Runs what waits for two servers.
-pub(super) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(work)
 }
 
 /// A client of the S3 at the other end. Where nobody has named it, the environment may mean the server itself.
@@ -103,7 +92,12 @@ pub(super) fn client(
     flags: &str,
 ) -> Result<Client, Failure> {
     let is_named = endpoint.is_some() || profile.is_some();
-    let settings = Settings::load(Environment::new(env::vars_os()), Wanted { endpoint, profile })?;
+    let wanted = Wanted {
+        endpoint,
+        profile,
+        ..Wanted::default()
+    };
+    let settings = Settings::load(Environment::new(env::vars_os()), wanted)?;
     let client = Client::new(settings)?;
     if !is_named && admin.serves(&client.endpoint()) {
         let message = format!(

@@ -1,35 +1,53 @@
 //! What the commands about versions share: the state that is meant, its versions, and how they are told.
 
+mod entry;
+mod stock;
+
 use std::{cmp::Reverse, env, io::Write, path::Path};
 
 use bytes::Bytes;
 use hyper::Method;
-use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tidelock_core::{Time, diff::visible};
-use tidelock_service::{Entry, HistoryPage, StatesPage};
+use tidelock_service::{self as service, HistoryPage, StatesPage};
+
+pub(super) use entry::{Blame, Entry, Name, Touch, ago, clock, cut, operation, who};
+pub(super) use stock::Stock;
 
 use super::locks;
 use crate::{
     admin::{self, Admin},
     args::Configuration,
-    duration::written,
     exit::{Failure, Status},
-    shell, target,
+    shell,
+    stock::{Means, means},
+    target,
 };
 
 /// The name of the version that a reader gets now.
 pub(super) const CURRENT: &str = "current";
 
-/// What Terraform's own operations begin with: `OperationTypeApply`.
-const OPERATION: &str = "OperationType";
-
-/// A state with a history, at its server.
+/// A state with a history.
 pub(super) struct Place {
-    pub(super) admin: Admin,
+    pub(super) source: Source,
     pub(super) address: String,
     /// What the user has typed to name it, and will have to type again.
     named_by: Vec<String>,
+}
+
+/// Who tells the history.
+pub(super) enum Source {
+    /// A Tidelock server, which knows more than S3 has words for.
+    Server(Server),
+    /// The versions of any bucket.
+    Stock(Box<Stock>),
+}
+
+/// A state at a Tidelock server.
+pub(super) struct Server {
+    pub(super) admin: Admin,
+    pub(super) address: String,
 }
 
 /// Addresses that a message names where the one that was typed has no history.
@@ -43,14 +61,85 @@ impl Place {
         err: &mut dyn Write,
     ) -> Result<Place, Failure> {
         let named_by = named_by(address, &configuration);
-        let target = target::find(address, configuration, err)?;
-        Ok(Place {
-            admin: target.admin,
-            address: target.address.to_string(),
-            named_by,
+        address.map(target::address).transpose()?;
+        match means(address, configuration, err)? {
+            Means::Server(configuration) => {
+                let target = target::find(address, *configuration, err)?;
+                let address = target.address.to_string();
+                Ok(Place {
+                    address: address.clone(),
+                    source: Source::Server(Server {
+                        admin: target.admin,
+                        address,
+                    }),
+                    named_by,
+                })
+            }
+            Means::Stock(found) => {
+                let stock = Stock::of(*found)?;
+                Ok(Place {
+                    address: stock.address(),
+                    source: Source::Stock(Box::new(stock)),
+                    named_by,
+                })
+            }
+        }
+    }
+
+    /// One version.
+    pub(super) fn entry(&self, version: &str) -> Result<Entry, Failure> {
+        let entry = match &self.source {
+            Source::Server(server) => server.entry(version),
+            Source::Stock(stock) => stock.entry(version),
+        };
+        entry.map_err(|failure: Failure| match failure.status {
+            Status::Refused => {
+                let list = self.command("history", &[]);
+                Failure::new(
+                    failure.status,
+                    format!("{}; {list} lists what is kept", failure.error),
+                )
+            }
+            _ => failure,
         })
     }
 
+    /// The version that a reader gets now, if there is one.
+    pub(super) fn current(&self) -> Result<Option<Entry>, Failure> {
+        match self.entry(CURRENT) {
+            Ok(entry) => Ok(Some(entry).filter(|entry| !entry.deleted)),
+            Err(failure) if failure.status == Status::Refused => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The bytes of a version; of one that deletes, a state of the same lineage with nothing in it.
+    pub(super) fn body(&self, entry: &Entry) -> Result<Bytes, Failure> {
+        match &self.source {
+            _ if entry.deleted => Ok(nothing(entry.lineage.as_deref())),
+            Source::Server(server) => server.body(&entry.version),
+            Source::Stock(stock) => stock.body(&entry.id),
+        }
+    }
+
+    /// The time that ages are counted by.
+    pub(super) fn now(&self) -> Result<Time, Failure> {
+        match &self.source {
+            Source::Server(server) => Ok(locks::status(&server.admin, &server.address)?.now_ms),
+            Source::Stock(_) => Ok(stock::now()),
+        }
+    }
+
+    /// A command about this state, to be typed next.
+    pub(super) fn command(&self, what: &str, words: &[&str]) -> String {
+        let mut line = vec![shell::own_name(), what.to_owned()];
+        line.extend(self.named_by.iter().map(|word| shell::quoted(word)));
+        line.extend(words.iter().map(|word| shell::quoted(word)));
+        visible(&line.join(" "))
+    }
+}
+
+impl Server {
     /// A page of the history, newest first.
     pub(super) fn page(&self, before: Option<u64>, limit: u64) -> Result<HistoryPage, Failure> {
         let limit = limit.to_string();
@@ -60,19 +149,15 @@ impl Place {
         self.ask("history", &pairs)
     }
 
-    /// One version.
-    pub(super) fn entry(&self, version: &str) -> Result<Entry, Failure> {
-        self.ask("version", &[("version", version)])
-            .map_err(|failure: Failure| match failure.status {
-                Status::Refused => {
-                    let list = self.command("history", &[]);
-                    Failure::new(
-                        failure.status,
-                        format!("{}; {list} lists what is kept", failure.error),
-                    )
-                }
-                _ => failure,
-            })
+    fn entry(&self, version: &str) -> Result<Entry, Failure> {
+        let entry: service::Entry = self.ask("version", &[("version", version)])?;
+        Ok(entry.into())
+    }
+
+    fn body(&self, version: &Name) -> Result<Bytes, Failure> {
+        let path = admin::path("body", &self.address);
+        let path = admin::with_query(&path, &[("version", &version.to_string())]);
+        self.admin.fetch(Method::GET, &path, None)
     }
 
     /// Addresses in the same bucket that have a history; those that begin most like this one.
@@ -90,46 +175,10 @@ impl Place {
         Ok(found)
     }
 
-    /// The version that a reader gets now, if there is one.
-    pub(super) fn current(&self) -> Result<Option<Entry>, Failure> {
-        match self.entry(CURRENT) {
-            Ok(entry) => Ok(Some(entry).filter(|entry| !entry.deleted)),
-            Err(failure) if failure.status == Status::Refused => Ok(None),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// The bytes of a version; of one that deletes, a state of the same lineage with nothing in it.
-    pub(super) fn body(&self, entry: &Entry) -> Result<Bytes, Failure> {
-        if entry.deleted {
-            return Ok(nothing(entry.lineage.as_deref()));
-        }
-        let path = admin::path("body", &self.address);
-        let path = admin::with_query(&path, &[("version", &entry.version.to_string())]);
-        self.admin.fetch(Method::GET, &path, None)
-    }
-
     /// Asks the admin door for something about this state.
-    pub(super) fn ask<T: serde::de::DeserializeOwned>(
-        &self,
-        what: &str,
-        pairs: &[(&str, &str)],
-    ) -> Result<T, Failure> {
+    pub(super) fn ask<T: DeserializeOwned>(&self, what: &str, pairs: &[(&str, &str)]) -> Result<T, Failure> {
         let path = admin::with_query(&admin::path(what, &self.address), pairs);
         self.admin.ask(Method::GET, &path, None)
-    }
-
-    /// The server's time, which ages are counted by.
-    pub(super) fn now(&self) -> Result<Time, Failure> {
-        Ok(locks::status(&self.admin, &self.address)?.now_ms)
-    }
-
-    /// A command about this state, to be typed next.
-    pub(super) fn command(&self, what: &str, words: &[&str]) -> String {
-        let mut line = vec![shell::own_name(), what.to_owned()];
-        line.extend(self.named_by.iter().map(|word| shell::quoted(word)));
-        line.extend(words.iter().map(|word| shell::quoted(word)));
-        visible(&line.join(" "))
     }
 }
 
@@ -149,12 +198,29 @@ fn named_by(address: Option<&str>, configuration: &Configuration) -> Vec<String>
         let value = value.filter(|value| env::var_os(variable).is_none_or(|said| said != *value))?;
         Some(format!("--{flag}={}", value.display()))
     });
+    let layout = &configuration.layout;
+    let flags = [
+        ("bucket", &layout.bucket),
+        ("key", &layout.key),
+        ("table", &layout.table),
+        ("endpoint", &layout.endpoint),
+        ("region", &layout.region),
+    ];
+    let flags = flags
+        .into_iter()
+        .filter_map(|(flag, value)| Some(format!("--{flag}={}", value.as_ref()?)));
     let dir = configuration.chdir.as_ref();
     let dir = dir.map(|dir| format!("--chdir={}", dir.display()));
     let given = configuration.backend_config.iter();
     let given = given.map(|given| format!("--backend-config={given}"));
     let address = address.map(str::to_owned);
-    address.into_iter().chain(dir).chain(given).chain(typed).collect()
+    address
+        .into_iter()
+        .chain(flags)
+        .chain(dir)
+        .chain(given)
+        .chain(typed)
+        .collect()
 }
 
 /// A state with nothing in it.
@@ -184,62 +250,4 @@ fn with_one(mut words: Vec<String>, what: &str) -> Result<(Option<String>, Strin
         return Err(Failure::new(Status::Usage, message));
     }
     Ok((words.pop(), one))
-}
-
-/// Who wrote a version: as the lock says, else whose key it was.
-pub(super) fn who(entry: &Entry) -> String {
-    let lock = entry.lock.as_ref().map(|lock| lock.who.as_str());
-    let principal = entry.writer.as_ref().map(|writer| writer.principal.as_str());
-    let who = lock.filter(|who| !who.is_empty()).or(principal);
-    who.map_or_else(|| "-".to_owned(), visible)
-}
-
-/// What it was written for, in one word where Terraform has one.
-pub(super) fn operation(entry: &Entry) -> String {
-    if entry.deleted {
-        return "delete".to_owned();
-    }
-    let operation = entry.lock.as_ref().map(|lock| lock.operation.as_str());
-    match operation.filter(|operation| !operation.is_empty()) {
-        None => "-".to_owned(),
-        Some(operation) => match operation.strip_prefix(OPERATION) {
-            Some(word) => visible(&word.to_lowercase()),
-            None => visible(operation),
-        },
-    }
-}
-
-/// `3h 5m ago`.
-pub(super) fn ago(now: Time, time: Time) -> String {
-    format!("{} ago", written(now.since(time)))
-}
-
-/// `2026-11-21T12:03:11Z`.
-pub(super) fn clock(time: Time) -> String {
-    let seconds = Timestamp::from_second(time.0.div_euclid(1_000));
-    seconds.map_or_else(|_| format!("{} ms", time.0), |time| time.to_string())
-}
-
-/// A text of at most so many characters.
-pub(super) fn cut(text: &str, characters: usize) -> String {
-    let mut rest = text.chars();
-    let mut shown: String = rest.by_ref().take(characters).collect();
-    if rest.next().is_some() {
-        shown.pop();
-        shown.push('…');
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_text_is_cut_between_characters() {
-        assert_eq!(
-            (cut("abc", 3), cut("äöüß", 3)),
-            ("abc".to_owned(), "äö…".to_owned())
-        );
-    }
 }

@@ -44,11 +44,7 @@ pub(crate) struct Ran {
 impl Terraform {
     /// The program given, or the one on PATH, provided it is new enough. Runs with `home` as its home directory.
     pub(crate) async fn find(given: Option<PathBuf>, home: &Path) -> Result<Self, Failure> {
-        let found = match given {
-            Some(path) if path.components().count() == 1 => shell::on_path(&path.to_string_lossy()),
-            Some(path) => Some(std::path::absolute(path)?),
-            None => shell::on_path("terraform").or_else(|| shell::on_path("tofu")),
-        };
+        let found = shell::terraform(given)?;
         let program = found.ok_or_else(|| Failure::new(Status::NoTerraform, MISSING))?;
         // Whatever the user has configured must neither change the demo nor be changed by it.
         fs::write(home.join("terraform.rc"), "")?;

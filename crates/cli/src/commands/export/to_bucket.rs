@@ -2,13 +2,13 @@
 
 use tidelock_core::{Address, diff::visible};
 use tidelock_operator::{
-    archive::Entry,
+    archive::{Entry, marks},
     s3::{Client, ListedVersion, Versioning},
 };
 
 use super::Export;
 use crate::{
-    commands::transfer::{Done, Refused, marks},
+    commands::transfer::{Done, Refused},
     exit::{Failure, Status},
     progress::Progress,
 };

@@ -5,15 +5,12 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use tidelock_core::{Address, StateHeader, diff::visible, limits::OBJECT_BYTES_MAX};
 use tidelock_operator::{
-    archive::{Entry, md5_of},
+    archive::{Entry, marks, md5_of},
     s3::{Client, ListedVersion, Object},
 };
 
 use super::{Import, Journey, place};
-use crate::{
-    commands::transfer::marks,
-    exit::{Failure, Status},
-};
+use crate::exit::{Failure, Status};
 
 /// S3 tells the time of a version by whole seconds, and so may tell one that is before that of the version before.
 const S3_CLOCK_MS: i64 = 1_000;

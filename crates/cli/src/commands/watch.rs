@@ -1,0 +1,137 @@
+//! `tidelock watch`: says which locks are held for too long, on the terminal, to a webhook, and by its exit status.
+
+mod told;
+
+use std::{io::Write, process::ExitCode, time::Duration};
+
+use serde::Serialize;
+use tokio::time;
+
+use self::told::{News, Told};
+use super::{
+    held::Held,
+    old::{Seen, Source},
+};
+use crate::{
+    args,
+    duration::written,
+    exit::{Failure, Status},
+    signals::Signals,
+    stock::wait,
+    webhook::Webhook,
+};
+
+/// What is known of who was told what.
+struct Watch {
+    source: Source,
+    older_than: Duration,
+    webhook: Option<Webhook>,
+    json: bool,
+    printed: Told,
+    posted: Told,
+}
+
+/// A line of `--json`.
+#[derive(Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    now_ms: i64,
+    #[serde(flatten)]
+    held: &'a Held,
+}
+
+/// Looks once, or until a signal ends it.
+pub(crate) fn run(
+    arguments: args::Watch,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<ExitCode, Failure> {
+    let source = Source::find(arguments.prefix.as_deref(), arguments.configuration, err);
+    let mut watch = Watch {
+        source: source.map_err(super::trouble)?,
+        older_than: arguments.older_than,
+        webhook: arguments.webhook,
+        json: arguments.json,
+        printed: Told::default(),
+        posted: Told::default(),
+    };
+    if arguments.once {
+        let seen = wait(watch.look(out)).map_err(super::trouble)?;
+        if seen.old.is_empty() && !watch.json {
+            writeln!(out, "No lock is held for longer than {}.", watch.span())?;
+        }
+        return Ok(match seen.old.is_empty() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(Status::Failed as u8),
+        });
+    }
+    wait(async {
+        let mut signals = Signals::listen()?;
+        loop {
+            let ended = tokio::select! {
+                _ = signals.next() => true,
+                looked = watch.look(out) => {
+                    report(looked, err)?;
+                    false
+                }
+            };
+            let ended = ended || time::timeout(arguments.every, signals.next()).await.is_ok();
+            if ended {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    })
+}
+
+/// A look that failed is said and made good by the next one; who cannot be told anything any more is the end.
+fn report(looked: Result<Seen, Failure>, err: &mut dyn Write) -> Result<(), Failure> {
+    match looked {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.is_closed_pipe() => Err(failure),
+        Err(failure) => Ok(writeln!(err, "tidelock: {:#}", failure.error)?),
+    }
+}
+
+impl Watch {
+    /// Looks, prints and posts what is new. What was not posted is new again at the next look.
+    async fn look(&mut self, out: &mut dyn Write) -> Result<Seen, Failure> {
+        let seen = self.source.older(self.older_than).await?;
+        let news = self.printed.news(&seen.old);
+        self.print(&news, seen.now_ms, out)?;
+        self.printed.take(news);
+        if let Some(webhook) = &self.webhook {
+            let news = self.posted.news(&seen.old);
+            if !news.is_none() {
+                webhook
+                    .post(&news.document(seen.now_ms, millis(self.older_than)))
+                    .await?;
+                self.posted.take(news);
+            }
+        }
+        Ok(seen)
+    }
+
+    fn print(&self, news: &News, now_ms: i64, out: &mut dyn Write) -> Result<(), Failure> {
+        let old = news.old.iter().map(|held| ("old", held));
+        let ended = news.ended.iter().map(|held| ("ended", held));
+        for (event, held) in old.chain(ended) {
+            let line = match (self.json, event) {
+                (true, _) => {
+                    serde_json::to_string(&Line { event, now_ms, held }).map_err(anyhow::Error::from)?
+                }
+                (false, "old") => format!("old    {}", held.line(now_ms)),
+                (false, _) => format!("ended  {}", held.name()),
+            };
+            writeln!(out, "{line}")?;
+        }
+        Ok(out.flush()?)
+    }
+
+    fn span(&self) -> String {
+        written(millis(self.older_than))
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
