@@ -166,7 +166,7 @@ fn an_unlock_asks_and_a_wrong_id_frees_nothing() {
     assert!(wrong.contains("it is held by ann-1@host"), "{wrong}");
     let unasked = world.says(&["unlock", ADDRESS, "ann-1"], 2).stderr;
     assert!(
-        unasked.contains("last seen") && unasked.contains("add --force"),
+        unasked.contains("last seen") && unasked.contains("add --yes"),
         "{unasked}"
     );
     let unlock = format!("unlock {ADDRESS} ann-1");
@@ -323,7 +323,7 @@ fn a_refused_write_is_looked_at_and_adopted() {
     );
     let unasked = world.says(&["rescue", "adopt", ADDRESS], 2).stderr;
     assert!(
-        unasked.contains("tags.Name") && unasked.contains("add --force"),
+        unasked.contains("tags.Name") && unasked.contains("add --yes"),
         "{unasked}"
     );
     let adopted = world

@@ -229,7 +229,7 @@ serial     2 -> 3
 
 resources  +1 ~1 -1
 outputs    +0 ~1 -0
-tidelock: without a terminal nobody can be asked; add --force to make version 1 the current state of {ADDRESS}
+tidelock: without a terminal nobody can be asked; add --yes to make version 1 the current state of {ADDRESS}
 "
         )
     );
