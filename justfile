@@ -73,6 +73,11 @@ bench-access *args:
     cargo build --release --package tidelock
     cargo run --release --package tidelock-bench -- access {{ args }}
 
+# How soon and with how much memory the operator's commands answer on a bucket of 10,000 states, into the same page. Minutes.
+bench-toolkit *args:
+    cargo build --release --package tidelock
+    cargo run --release --package tidelock-bench -- toolkit {{ args }}
+
 # The API documentation of the workspace.
 docs:
     cargo doc --workspace --no-deps --document-private-items

@@ -1,6 +1,6 @@
 //! `just bench`: what a lock cycle, a state and the server itself cost, beside moto and dynalite in the same run;
 //! `just bench-queue`: what waiting for one lock costs; `just bench-history`: what keeping every version costs;
-//! `just bench-access`: what policies and the audit log cost.
+//! `just bench-access`: what policies and the audit log cost; `just bench-toolkit`: the operator's commands on a large bucket.
 //!
 //! One client for all servers, each server with its own defaults, rounds interleaved so that a slow minute of the
 //! machine meets them all; ratios come from the medians of the rounds. Ours is the only one that keeps anything on disk.
@@ -16,6 +16,7 @@ mod release_build;
 mod report;
 mod servers;
 mod stats;
+mod toolkit;
 mod work;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -63,6 +64,10 @@ enum Command {
     ///
     /// Example: tidelock-bench access --before ../older/target/release/tidelock
     Access(access::Arguments),
+    /// Measure the operator's commands on a large bucket instead, and write that section of the page.
+    ///
+    /// Example: tidelock-bench toolkit --states 1000 --versions 10000
+    Toolkit(toolkit::Arguments),
 }
 
 #[allow(
@@ -76,6 +81,7 @@ fn main() -> ExitCode {
         Some(Command::Queue(arguments)) => queue::measure(arguments),
         Some(Command::History(arguments)) => history::measure(arguments),
         Some(Command::Access(arguments)) => access::measure(arguments),
+        Some(Command::Toolkit(arguments)) => toolkit::measure(arguments),
         None => measure(&arguments),
     };
     match outcome {

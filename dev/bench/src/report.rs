@@ -11,6 +11,7 @@ use crate::{
     page, queue,
     release_build::ReleaseBuild,
     servers::Door,
+    toolkit,
 };
 
 /// The cycles a lock costs on a busy team's server, against the emulator most people test with.
@@ -88,6 +89,7 @@ impl Report {
             kept(queue::HEADING).to_owned(),
             kept(history::HEADING).to_owned(),
             kept(access::HEADING).to_owned(),
+            kept(toolkit::HEADING).to_owned(),
         ];
         page::write(path, &parts.each_ref().map(String::as_str))
     }
@@ -132,7 +134,7 @@ impl Report {
         let facts = fact_table(&self.machine);
         format!(
             "# Benchmarks\n\nWritten by `just bench`, save for the sections of `just bench-queue` and\n\
-             `just bench-history`; do not edit. One client program speaks to all servers over loopback and signs every\n\
+             `just bench-history`, `just bench-access`, `just bench-toolkit`; do not edit. One client program speaks to all servers over loopback and signs every\n\
              request; clients and servers share the processor. {} rounds, interleaved: in every round each measurement meets every\n\
              server in turn. Rates are medians of the rounds, latencies are over all rounds, ratios are ours over theirs.\n\
              Every server runs with its own defaults: Tidelock's answers mean \"on disk\" (one durable commit each for acquire,\n\
