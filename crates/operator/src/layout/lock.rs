@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use md5::{Digest, Md5};
 use tidelock_core::{LockInfo, address::LOCK_FILE_SUFFIX};
 
 use super::{DIGEST_SUFFIX, Error, INFO, Layout};
-use crate::dynamodb::{self, Condition, Item};
+use crate::{
+    archive::md5_of,
+    dynamodb::{self, Condition, Item},
+};
 
 /// In which form a lock was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -58,7 +60,7 @@ impl Lock {
     /// What it is called: its ID, else `md5:` and the MD5 of what is there instead.
     #[must_use]
     pub fn name(&self) -> String {
-        let of_bytes = || format!("md5:{}", hex::encode(Md5::digest(&self.info)));
+        let of_bytes = || format!("md5:{}", md5_of(self.info.as_bytes()));
         self.id().map_or_else(of_bytes, str::to_owned)
     }
 }

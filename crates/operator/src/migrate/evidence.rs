@@ -1,10 +1,10 @@
 //! What a bucket and a table show of how a state was locked when it was written last.
 
-use md5::{Digest, Md5};
 use tidelock_core::address::LOCK_FILE_SUFFIX;
 
 use super::Target;
 use crate::{
+    archive::md5_of,
     aws::{Access, Environment, Settings, SettingsError},
     layout::{self, Layout},
     s3::{Object, VersionMarker},
@@ -120,7 +120,7 @@ async fn has_digest_of(layout: &Layout, key: &str, head: &Object) -> Result<bool
     }
     // The ETag of a state in several parts, or encrypted by KMS, is no MD5.
     let object = layout.read(key, None).await?;
-    Ok(hex::encode(Md5::digest(&object.bytes)).eq_ignore_ascii_case(&digest))
+    Ok(md5_of(&object.bytes).eq_ignore_ascii_case(&digest))
 }
 
 /// Whether a version of the lock file was there at a time: from when it was put until the next one, or the delete marker.

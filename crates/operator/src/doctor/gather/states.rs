@@ -6,7 +6,6 @@ use std::{
     ops::ControlFlow,
 };
 
-use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use tidelock_core::{
     StateHeader,
@@ -17,6 +16,7 @@ use tidelock_core::{
 
 use super::{Examination, is_denied};
 use crate::{
+    archive::md5_of,
     doctor::facts::{Content, Fact, Lock, LockVersions, Rule, State},
     dynamodb::{self, Item},
     layout::{self, DIGEST_SUFFIX, Facet},
@@ -55,7 +55,7 @@ impl Examination<'_, '_> {
                     key: key.to_owned(),
                     content: content(&object.bytes),
                     digest: self.seen("the digest", digest)?.flatten(),
-                    md5: Some(hex::encode(Md5::digest(&object.bytes))),
+                    md5: Some(md5_of(&object.bytes)),
                 }
             }
             Err(error) if matches!(error.code(), Some("NoSuchKey" | "404")) => {
@@ -173,7 +173,7 @@ impl Examination<'_, '_> {
             key: key.to_owned(),
             content: Content::Unread,
             digest,
-            md5: Some(hex::encode(Md5::digest(&object.bytes))),
+            md5: Some(md5_of(&object.bytes)),
         };
         // What is being written at this moment is no mismatch: its holder is about to write the digest.
         let is_fresh = |lock: &layout::Lock| {
