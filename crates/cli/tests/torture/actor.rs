@@ -219,14 +219,13 @@ impl Terraform {
     }
 
     fn write(&mut self, address: usize, head: Head, right: Right) -> Option<Answer> {
-        if right == Right::Caller && self.below(4) == 0 {
-            self.seat.upload(address, head)?;
-        }
+        let right = match right {
+            Right::Caller if self.below(4) == 0 => Right::Upload(self.seat.upload(address, head)?),
+            right => right,
+        };
         let write = Call::Write { head, right };
         self.maybe_hang_up(address, write, self.door);
-        let answer = self.seat.ask(address, write, self.door);
-        self.seat.no_upload();
-        answer
+        self.seat.ask(address, write, self.door)
     }
 
     fn delete(&mut self, address: usize) -> Option<()> {

@@ -42,6 +42,8 @@ pub(crate) struct Head {
 pub(crate) enum Right {
     /// By who the caller is (s3).
     Caller,
+    /// The same, as the completion of the upload with this number.
+    Upload(u64),
     /// By the lock ID in the request, if there is one (http).
     Lock(Option<LockNumber>),
 }
@@ -103,6 +105,8 @@ pub(crate) enum Answer {
         holder: Option<LockNumber>,
     },
     Written,
+    /// There is no such upload: it was completed before, and another state has come since.
+    Gone,
     Deleted,
     /// A write or a deletion.
     WriteRefused {
@@ -206,6 +210,10 @@ impl History {
             history.wrong.extend(turned.map(|(before, after)| {
                 format!("address {address}: the fence does not grow: {before}, but then {after}")
             }));
+            let gone = gone_at_first(ops);
+            history
+                .wrong
+                .extend(gone.map(|op| format!("address {address}: nobody had completed that upload: {op}")));
             let forsaken = forsaken(ops);
             let forsaken =
                 forsaken.map(|(refused, look)| format!("address {address}: {refused}, but then {look}"));
@@ -313,7 +321,8 @@ impl History {
                     _ => None,
                 })
                 .collect();
-            for (head, refused) in writes.iter().filter(|(_, op)| op.answer.is_some()) {
+            let is_refused = |op: &Op| matches!(op.answer, Some(Answer::WriteRefused { .. }));
+            for (head, refused) in writes.iter().filter(|(_, op)| is_refused(op)) {
                 let same = writes.iter().filter(|(other, _)| other == head);
                 let first = same.map(|(_, op)| op.from).min().unwrap_or(refused.from);
                 let later = writes.iter().filter(|(_, op)| op.until >= first).count();
@@ -442,6 +451,18 @@ pub(crate) fn mark_forgotten(ops: &mut [Op]) {
             op.is_forgotten = !needed.contains(&id) && (facet == Facet::Http || !fenced.contains(&op.caller));
         }
     }
+}
+
+/// Completions of an upload that is said to be gone, though no earlier one was sent.
+pub(crate) fn gone_at_first(ops: &[Op]) -> impl Iterator<Item = &Op> {
+    let gone = ops.iter().filter(|op| op.answer == Some(Answer::Gone));
+    gone.filter(|gone| {
+        let same = |op: &&Op| match (op.call, gone.call) {
+            (Call::Write { right, .. }, Call::Write { right: other, .. }) => right == other,
+            _ => false,
+        };
+        !ops.iter().filter(same).any(|op| op.from < gone.from)
+    })
 }
 
 /// How long after a refusal its caller finds a holder for sure: `TOMBSTONE_MS`, less some since the clocks differ.

@@ -46,7 +46,7 @@ const PEACE_ROUNDS_MAX: u64 = 4;
 const SERVER_KILLS_ONE_IN: u64 = 6;
 
 /// After so many of clients it is the server's turn: what has no answer may happen until then, and so burdens the search.
-const CLIENT_KILLS_IN_A_ROW_MAX: u64 = 12;
+const CLIENT_KILLS_IN_A_ROW_MAX: u64 = 8;
 
 /// The janitor's number and its token's; actors count from one.
 const JANITOR: u64 = 1;

@@ -63,6 +63,8 @@ pub(crate) struct State {
     /// Callers whose lock was broken and who have not taken it again, in order.
     fenced: Vec<u64>,
     pub(crate) head: Option<Head>,
+    /// The upload that became the head.
+    upload: Option<u64>,
 }
 
 impl State {
@@ -213,19 +215,26 @@ impl State {
 
     fn write(&self, op: &Op, head: Head, right: Right) -> Vec<Self> {
         let mine = |held: Held| match right {
-            Right::Caller => held.caller == op.caller,
+            Right::Caller | Right::Upload(_) => held.caller == op.caller,
             Right::Lock(id) => id == Some(held.id),
         };
         let stranger = self.lock.filter(|held| !mine(*held));
         let locked = stranger.is_some();
         let fenced = match right {
-            Right::Caller | Right::Lock(None) => self.fenced.contains(&op.caller),
+            Right::Caller | Right::Upload(_) | Right::Lock(None) => self.fenced.contains(&op.caller),
             Right::Lock(Some(_)) => self.lock.is_none(),
         };
         let stale = self
             .head
             .is_some_and(|now| now != head && now.serial >= head.serial);
+        let upload = match right {
+            Right::Upload(number) => Some(number),
+            Right::Caller | Right::Lock(_) => None,
+        };
         match &op.answer {
+            Some(Answer::Gone) => self.allow(upload != self.upload),
+            // Its answer was lost, and it is told again, whoever has taken the lock since.
+            Some(Answer::Written) if upload.is_some() && upload == self.upload => vec![self.clone()],
             Some(Answer::WriteRefused { reason }) => self.allow(match reason {
                 Reason::Locked { holder } => is_named(stranger, *holder),
                 Reason::Fenced => fenced || op.goes_on_after_refusal,
@@ -235,7 +244,11 @@ impl State {
             _ if locked || fenced || stale => Vec::new(),
             _ => {
                 let head = Some(head);
-                vec![Self { head, ..self.clone() }]
+                vec![Self {
+                    head,
+                    upload,
+                    ..self.clone()
+                }]
             }
         }
     }
@@ -255,8 +268,11 @@ impl State {
         if self.head.is_some() && (stranger.is_some() || fenced) {
             return Vec::new();
         }
-        let head = None;
-        vec![Self { head, ..self.clone() }]
+        vec![Self {
+            head: None,
+            upload: None,
+            ..self.clone()
+        }]
     }
 
     fn allow(&self, allowed: bool) -> Vec<Self> {
@@ -280,6 +296,7 @@ pub(crate) fn only_looks(op: &Op) -> bool {
         Some(
             Answer::Refused { .. }
                 | Answer::NotHeld
+                | Answer::Gone
                 | Answer::Shown { .. }
                 | Answer::Status { .. }
                 | Answer::WriteRefused { .. }

@@ -4,8 +4,8 @@ use tidelock_testkit::Rng;
 
 use crate::{
     history::{
-        Answer, Call, Facet, Head, LockNumber, Meant, Nanos, Op, Reason, Right, forsaken, mark_forgotten,
-        mark_going_on, mark_refused, mark_shown, turned_back,
+        Answer, Call, Facet, Head, LockNumber, Meant, Nanos, Op, Reason, Right, forsaken, gone_at_first,
+        mark_forgotten, mark_going_on, mark_refused, mark_shown, turned_back,
     },
     model::State,
     search::check,
@@ -51,6 +51,11 @@ fn release(id: LockNumber) -> Call {
 
 fn write(serial: u64) -> Call {
     let (head, right) = (head(serial), Right::Caller);
+    Call::Write { head, right }
+}
+
+fn complete(upload: u64, serial: u64) -> Call {
+    let (head, right) = (head(serial), Right::Upload(upload));
     Call::Write { head, right }
 }
 
@@ -409,14 +414,14 @@ fn small_world() -> (Vec<Call>, Vec<Option<Answer>>) {
 }
 
 fn fits(call: Call, answer: &Option<Answer>) -> bool {
-    use Answer::{Deleted, Granted, NotHeld, Refused, Released, Shown, State, WriteRefused, Written};
+    use Answer::{Deleted, Gone, Granted, NotHeld, Refused, Released, Shown, State, WriteRefused, Written};
     match answer {
         None => !matches!(call, Call::Look { .. } | Call::Status | Call::Read),
         Some(Granted | Refused { .. }) => matches!(call, Call::Acquire { .. }),
         Some(Released | NotHeld) => matches!(call, Call::Release { .. }),
         Some(Answer::Status { .. }) => call == Call::Status,
         Some(Shown { .. }) => matches!(call, Call::Look { .. }),
-        Some(Written) => matches!(call, Call::Write { .. }),
+        Some(Written | Gone) => matches!(call, Call::Write { .. }),
         Some(WriteRefused { .. }) => matches!(call, Call::Write { .. } | Call::Delete),
         Some(Deleted) => call == Call::Delete,
         Some(State { .. }) => call == Call::Read,
@@ -484,6 +489,25 @@ fn can_be(state: &State, ops: &[Op], done: u32) -> bool {
                     .iter()
                     .any(|next| can_be(next, ops, done | 1 << number))
         })
+}
+
+#[test]
+fn a_completion_that_is_repeated_is_told_again_what_it_did() {
+    let first = op(ALICE, (0, NEVER), complete(7, 1), None);
+    let locked = op(BOB, (11, 20), acquire(2), Answer::Granted);
+    let again = op(ALICE, (21, 30), complete(7, 1), Answer::Written);
+    must_pass(&[first.clone(), locked.clone(), again.clone()]);
+    // Another upload of the same state is another write, and somebody holds the lock.
+    let another = op(ALICE, (21, 30), complete(8, 1), Answer::Written);
+    must_fail_at(2, &[first.clone(), locked.clone(), another]);
+    must_fail_at(1, &[locked.clone(), again.clone()]);
+    let next = op(BOB, (12, 20), write(2), Answer::Written);
+    must_fail_at(3, &[first.clone(), locked, next.clone(), again.clone()]);
+    let gone = op(ALICE, (21, 30), complete(7, 1), Answer::Gone);
+    let told = [first, next, gone.clone()];
+    must_pass(&told);
+    assert_eq!(gone_at_first(&told).count(), 0);
+    assert_eq!(gone_at_first(&[gone]).count(), 1);
 }
 
 #[test]

@@ -212,8 +212,9 @@ impl Seat {
         }
     }
 
-    /// Uploads a state in one part, so that the write that follows is the completion; `None` when no answer came.
-    pub(crate) fn upload(&mut self, address: usize, head: Head) -> Option<()> {
+    /// Uploads a state in one part, so that the write that follows can be the completion: the number of the upload, or
+    /// `None` when no answer came.
+    pub(crate) fn upload(&mut self, address: usize, head: Head) -> Option<u64> {
         let (endpoint, mut client) = self.connect();
         let path = object_path(address);
         let begin = self.signed_with_token(Request::new("POST", &format!("{path}?uploads="), ""));
@@ -223,18 +224,15 @@ impl Seat {
         let part = self.signed_with_token(Request::new("PUT", &target, state(address, head)));
         let sent = client.try_send(&part).ok()?;
         let etag = sent.header("etag")?.replace('"', "&#34;");
+        let number = self.name();
         self.upload = Some(Upload {
+            number,
             target: format!("{path}?uploadId={id}"),
             parts: format!(
                 "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
             ),
         });
         self.connection = Some((endpoint, client));
-        Some(())
-    }
-
-    /// What is written from here on is written in one piece.
-    pub(crate) fn no_upload(&mut self) {
-        self.upload = None;
+        Some(number)
     }
 }

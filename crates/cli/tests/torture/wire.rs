@@ -6,6 +6,7 @@ use crate::history::{Answer, Call, Facet, Head, LockNumber, Reason, Right};
 
 /// A state whose parts are there already, so that its completion is the write.
 pub(crate) struct Upload {
+    pub(crate) number: u64,
     pub(crate) target: String,
     pub(crate) parts: String,
 }
@@ -28,10 +29,12 @@ pub(crate) fn request(address: usize, call: &Call, door: Facet, upload: Option<&
         (Facet::Http, Call::Delete) => Request::new("DELETE", &state_path(address), ""),
         (_, Call::Delete) => Request::new("DELETE", &object_path(address), ""),
         (_, Call::Write { head, right }) => match right {
-            Right::Caller => match upload {
-                Some(upload) => Request::new("POST", &upload.target, upload.parts.as_str()),
-                None => Request::new("PUT", &object_path(address), state(address, *head)),
-            },
+            Right::Caller => Request::new("PUT", &object_path(address), state(address, *head)),
+            Right::Upload(number) => {
+                let upload = upload.filter(|upload| upload.number == *number);
+                let upload = upload.expect("its parts were sent before");
+                Request::new("POST", &upload.target, upload.parts.as_str())
+            }
             Right::Lock(id) => {
                 let id = id.map(|id| format!("?ID={}", uuid(id))).unwrap_or_default();
                 Request::new("POST", &(state_path(address) + &id), state(address, *head))
@@ -110,6 +113,7 @@ pub(crate) fn answer(call: &Call, door: Facet, address: usize, response: &Respon
         }
         (Call::Look { .. }, 200, _) => shown(info_of_item(response)),
         (Call::Write { .. }, 200, _) => Some(Answer::Written),
+        (Call::Write { .. }, 404, "NoSuchUpload") => Some(Answer::Gone),
         (Call::Delete, 200 | 204, _) => Some(Answer::Deleted),
         (Call::Write { .. } | Call::Delete, 423, "StateLocked") => {
             let holder = named(response);
