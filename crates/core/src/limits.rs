@@ -352,6 +352,10 @@ pub const LEASE_MS_MIN: u64 = 5_000;
 /// See [`LEASE_MS_MIN`].
 pub const LEASE_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
+/// How long after its start a server waits for runs whose lease ended while it was down, in milliseconds: they try to renew it
+/// every second, and a try that hangs takes a third of a lease, of the usual one 20 s.
+pub const RUN_RETURN_MS: u64 = 30_000;
+
 /// How long a run that is over is remembered, in milliseconds, so that its ID still belongs to its principal: a week.
 pub const RUN_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 

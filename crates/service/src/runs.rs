@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use tidelock_core::{
     Caller, Lock, LockId, Time,
     caller::{is_run_id, run_id},
-    limits::{LEASE_MS_MAX, LEASE_MS_MIN, RUN_ID_CHARS_MAX, RUN_ID_CHARS_MIN, RUN_KEPT_MS, RUNS_SWEPT_MAX},
+    limits::{
+        LEASE_MS_MAX, LEASE_MS_MIN, RUN_ID_CHARS_MAX, RUN_ID_CHARS_MIN, RUN_KEPT_MS, RUN_RETURN_MS,
+        RUNS_SWEPT_MAX,
+    },
 };
 use tidelock_engine::{Batch, Entry, Expect};
 
@@ -27,8 +30,11 @@ pub struct Run {
 }
 
 impl Run {
-    fn is_over(&self, now: Time) -> bool {
-        self.until <= now
+    /// When it is over unless it is renewed, at a server that began at `started`: while that was down nobody could renew
+    /// anything, so that each run has some time to come back.
+    fn ends(&self, started: Time) -> Time {
+        let returns = self.lease_ms.min(RUN_RETURN_MS);
+        self.until.max(started.plus_ms(returns.cast_signed()))
     }
 
     fn was_ended(&self) -> bool {
@@ -154,10 +160,11 @@ impl Service {
             };
             let row = rows::run(id);
             let (run, expect) = decode(&row, self.engine.get(&row).await?)?;
-            match run.filter(|run| !run.is_over(self.now())) {
-                Some(run) => {
+            let ends = run.map(|run| run.ends(self.started));
+            match ends.filter(|ends| *ends > self.now()) {
+                Some(ends) => {
                     leases.alive.push(lock.id.clone());
-                    leases.next_end = Some(leases.next_end.map_or(run.until, |end| end.min(run.until)));
+                    leases.next_end = Some(leases.next_end.map_or(ends, |end| end.min(ends)));
                 }
                 None => {
                     leases.ended.push(lock.id.clone());

@@ -9,7 +9,7 @@ use common::{FakeWorld, acquire, at, held, release};
 use tidelock_core::{
     Caller, Facet, Lock,
     iam::DEFAULT_ACCOUNT,
-    limits::{LEASE_MS_MAX, LEASE_MS_MIN, RUN_KEPT_MS, RUNS_SWEPT_MAX},
+    limits::{LEASE_MS_MAX, LEASE_MS_MIN, RUN_KEPT_MS, RUN_RETURN_MS, RUNS_SWEPT_MAX},
 };
 use tidelock_engine::MemoryEngine;
 use tidelock_service::{Leases, Locking, RunError, Service};
@@ -126,6 +126,42 @@ async fn a_lapsed_run_goes_on_when_it_is_renewed() {
             .next_end,
         Some(run.until)
     );
+}
+
+#[tokio::test]
+async fn a_run_that_could_not_be_renewed_while_the_server_was_down_keeps_its_locks() {
+    let world = Arc::new(FakeWorld::default());
+    let engine = Arc::new(MemoryEngine::new());
+    let (ended, silent) = ("ended-run-0123456789", ID);
+    let before = common::over(engine.clone(), world.clone());
+    let ann = principal("ann");
+    for run in [ended, silent] {
+        before.begin_or_renew(run, LEASE, &ann).await.unwrap();
+    }
+    let locks = [
+        lock_in_run(&before, "a", ended).await,
+        lock_in_run(&before, "b", silent).await,
+    ];
+    before.end_run(ended, &ann).await.unwrap();
+    world.pass(LEASE.cast_signed() * 3);
+    let service = common::over(engine, world.clone());
+    let over = async || service.leases(&locks).await.unwrap().ended;
+    assert_eq!(over().await, [locks[0].id.clone()]);
+    world.pass(RUN_RETURN_MS.cast_signed() - 1_000);
+    assert_eq!(over().await, [locks[0].id.clone()]);
+    let mut other = acquire("other", Facet::Http);
+    assert!(matches!(
+        service.acquire(&at("b"), &other).await.unwrap(),
+        Locking::Refused { held } if held.id == locks[1].id
+    ));
+    // Nobody has come back.
+    world.pass(1_000);
+    assert_eq!(over().await, locks.clone().map(|lock| lock.id));
+    other.caller = principal("other");
+    assert!(matches!(
+        service.acquire(&at("b"), &other).await.unwrap(),
+        Locking::Granted(_)
+    ));
 }
 
 #[tokio::test]
