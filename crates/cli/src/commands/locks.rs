@@ -125,7 +125,15 @@ fn print_one(status: &Status, out: &mut dyn Write) -> io::Result<()> {
             &format!("{what}, lock {}, ended {ago} {forced}", visible(last.id.as_str())),
         )?;
     }
-    print_rest(status, out)
+    print_rest(status, out)?;
+    if status.state.is_none() && status.fence == 0 {
+        // A slip of the pen in an address is no error: a table may lock what is kept elsewhere.
+        writeln!(
+            out,
+            "\nnote: there is no state at this address, and it was never locked; is it the right one?"
+        )?;
+    }
+    Ok(())
 }
 
 fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {

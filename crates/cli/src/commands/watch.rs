@@ -5,6 +5,7 @@ mod told;
 use std::{io::Write, process::ExitCode, time::Duration};
 
 use serde::Serialize;
+use tidelock_core::limits::LOCKS_SHOWN_MAX;
 use tokio::time;
 
 use self::told::{News, Told};
@@ -16,6 +17,7 @@ use crate::{
     args,
     duration::written,
     exit::{Failure, Status},
+    shell,
     signals::Signals,
     stock::wait,
     webhook::Webhook,
@@ -95,7 +97,7 @@ fn report(looked: Result<Seen, Failure>, err: &mut dyn Write) -> Result<(), Fail
 impl Watch {
     /// Looks, prints and posts what is new. What was not posted is new again at the next look.
     async fn look(&mut self, out: &mut dyn Write) -> Result<Seen, Failure> {
-        let seen = self.source.older(self.older_than).await?;
+        let seen = whole(self.source.older(self.older_than).await?)?;
         let news = self.printed.news(&seen.old);
         self.print(&news, seen.now_ms, out)?;
         self.printed.take(news);
@@ -132,6 +134,33 @@ impl Watch {
     }
 }
 
+/// A part of the locks says nothing about the rest, and what is pushed out of it has not ended.
+fn whole(seen: Seen) -> Result<Seen, Failure> {
+    if seen.more {
+        let message = format!(
+            "the server has more than the {LOCKS_SHOWN_MAX} locks that it shows at once; watch them in parts: {} watch PREFIX",
+            shell::own_name()
+        );
+        return Err(Failure::new(Status::Failed, message));
+    }
+    Ok(seen)
+}
+
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_the_locks_is_not_taken_for_all_of_them() {
+        assert!(whole(Seen::default()).is_ok());
+        let part = Seen {
+            more: true,
+            ..Seen::default()
+        };
+        assert!(whole(part).is_err());
+    }
 }
