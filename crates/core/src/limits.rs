@@ -62,6 +62,10 @@ pub const FENCED_MAX: usize = 64;
 /// Refused state writes kept for one address; the oldest gives way. One incident leaves a few.
 pub const QUARANTINE_MAX: usize = 100;
 
+/// Bytes of such writes, before they are packed; the oldest give way, the newest is always kept. A hundred of the usual
+/// states, and four of the largest.
+pub const QUARANTINE_BYTES_MAX: u64 = 1_024 * 1_024 * 1_024;
+
 /// Largest object, in bytes. A state of 40 MB is rare, one of 100 MB unheard of; the bound keeps memory bounded.
 pub const OBJECT_BYTES_MAX: u64 = 256 * 1_024 * 1_024;
 

@@ -27,6 +27,9 @@ pub struct Quarantined {
     pub id: u64,
     /// The MD5 of its bytes, so that a body that is sent again is kept once.
     pub md5: String,
+    /// How many bytes it has; 0 where that was not yet written down.
+    #[serde(default)]
+    pub size: u64,
 }
 
 /// The one record of an address.

@@ -188,7 +188,7 @@ impl Service {
         let row = rows::quarantined(&turn.address, kept.id);
         turn.batch.puts.push((row, rows::encode(&entry)));
         turn.batch.put_blobs.push((body.stored.blob.0, blob));
-        if let Some(dropped) = kept.dropped {
+        for &dropped in &kept.dropped {
             tracing::warn!(address = %turn.address, number = dropped, "the oldest refused write gives way to a new one");
             self.drop_refused(turn, dropped).await?;
         }

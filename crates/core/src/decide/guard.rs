@@ -3,7 +3,7 @@
 use super::Command;
 use crate::{
     Allowance, Body, Caller, Fenced, Lock, LockId, Quarantined, Record, StateHeader, Time,
-    limits::{FENCED_MAX, QUARANTINE_MAX},
+    limits::{FENCED_MAX, QUARANTINE_BYTES_MAX, QUARANTINE_MAX},
 };
 
 /// How a request shows that it holds the lock.
@@ -51,14 +51,14 @@ pub enum Why {
 }
 
 /// A refused state write that is kept aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Its number at this address.
     pub id: u64,
     /// Whether the same body was there already.
     pub known: bool,
-    /// The one that had to give way.
-    pub dropped: Option<u64>,
+    /// Those that had to give way.
+    pub dropped: Vec<u64>,
 }
 
 impl Record {
@@ -163,19 +163,33 @@ impl Record {
             return Kept {
                 id: old.id,
                 known: true,
-                dropped: None,
+                dropped: Vec::new(),
             };
         }
-        let full = self.quarantined.len() == QUARANTINE_MAX;
-        let dropped = full.then(|| self.quarantined.remove(0).id);
+        let (md5, size) = (body.md5.clone(), body.size);
+        let dropped = self.make_room_for(size);
         let id = self.take_seq();
-        let md5 = body.md5.clone();
-        self.quarantined.push(Quarantined { id, md5 });
+        self.quarantined.push(Quarantined { id, md5, size });
         Kept {
             id,
             known: false,
             dropped,
         }
+    }
+
+    /// Has the oldest refused writes give way to one of so many bytes.
+    fn make_room_for(&mut self, size: u64) -> Vec<u64> {
+        let mut bytes = self.quarantined.iter().map(|kept| kept.size).sum::<u64>() + size;
+        let mut count = self.quarantined.len() + 1;
+        let gives_way = |old: &&Quarantined| {
+            let too_many = count > QUARANTINE_MAX || bytes > QUARANTINE_BYTES_MAX;
+            count -= 1;
+            bytes -= old.size;
+            too_many
+        };
+        let over = self.quarantined.iter().take_while(gives_way).count();
+        let dropped = self.quarantined.drain(..over);
+        dropped.map(|old| old.id).collect()
     }
 
     /// Remembers that a holder is alive, and that it knows what it holds: it writes. From then on its present session holds.

@@ -3,7 +3,7 @@
 use tidelock_core::{
     Facet, Record, Time, decide,
     decide::{Discard, Freeze, Kept, NotRestored, Refused, Release, Released, Why},
-    limits::QUARANTINE_MAX,
+    limits::{OBJECT_BYTES_MAX, QUARANTINE_BYTES_MAX, QUARANTINE_MAX},
 };
 
 use crate::address::{Address, caller, lock_id, state, write};
@@ -134,6 +134,27 @@ fn a_body_that_is_refused_again_is_kept_once() {
 }
 
 #[test]
+fn the_oldest_refused_bodies_give_way_to_as_many_bytes() {
+    let mut address = Address::new();
+    let mut refuse = |mark: u64, size: u64| {
+        let mut body = state("l", 4, &mark.to_string());
+        body.size = size;
+        match address.put("a", body) {
+            Err(Refused::State { kept: Some(kept), .. }) => kept,
+            other => panic!("{other:?}"),
+        }
+    };
+    let small = [refuse(0, 1), refuse(1, 1)];
+    let fit = QUARANTINE_BYTES_MAX / OBJECT_BYTES_MAX;
+    let large: Vec<Kept> = (0..fit).map(|n| refuse(2 + n, OBJECT_BYTES_MAX)).collect();
+    assert_eq!(large.last().unwrap().dropped, [small[0].id, small[1].id]);
+    assert!(large[..large.len() - 1].iter().all(|one| one.dropped.is_empty()));
+    assert_eq!(refuse(100, 1).dropped, [large[0].id]);
+    let ids: Vec<u64> = address.record.quarantined.iter().map(|kept| kept.id).collect();
+    assert_eq!(ids.len() as u64, fit);
+}
+
+#[test]
 fn the_oldest_of_too_many_refused_bodies_gives_way() {
     let mut address = Address::new();
     let mut kept: Vec<Kept> = Vec::new();
@@ -144,8 +165,8 @@ fn the_oldest_of_too_many_refused_bodies_gives_way() {
         }
     }
     assert_eq!(address.record.quarantined.len(), QUARANTINE_MAX);
-    assert!(kept[..QUARANTINE_MAX].iter().all(|one| one.dropped.is_none()));
-    assert_eq!(kept[QUARANTINE_MAX].dropped, Some(kept[0].id));
+    assert!(kept[..QUARANTINE_MAX].iter().all(|one| one.dropped.is_empty()));
+    assert_eq!(kept[QUARANTINE_MAX].dropped, [kept[0].id]);
     let newest = address.record.quarantined.last().unwrap();
     assert_eq!(newest.id, kept[QUARANTINE_MAX].id);
 }
