@@ -21,6 +21,10 @@ pub const LOCK_INFO_BYTES_MAX: usize = 16 * 1_024;
 /// Longest lock ID, in bytes. Terraform's are UUIDs of 36.
 pub const LOCK_ID_BYTES_MAX: usize = 256;
 
+/// Facets that one lock has or had: the file, http, and tables; a run uses two, a migration to another table three. Each brings an info
+/// of its own into a record that every request on the address reads.
+pub const LOCK_FACETS_MAX: usize = 8;
+
 /// How long after a release a caller that was just refused still sees the last holder, in milliseconds.
 /// Stock clients look within one round trip of their refusal, and give up for good if the lock is gone (DESIGN 4.3).
 pub const TOMBSTONE_MS: i64 = 10_000;
@@ -143,7 +147,7 @@ pub const TAG_KEY_CHARS_MAX: usize = 128;
 /// See [`TAG_KEY_CHARS_MAX`].
 pub const TAG_VALUE_CHARS_MAX: usize = 256;
 
-/// Most buckets one server shows. A hundred times what Amazon S3 allows an account by default.
+/// Most buckets of one server: one request lists them all. As many as Amazon S3 allows an account by default.
 pub const BUCKETS_MAX: usize = 10_000;
 
 /// Bodies from this size on are read for their state header beside the event loop, in bytes: 256 KiB parse in about

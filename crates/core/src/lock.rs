@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Caller, LockId, Time};
+use crate::{Caller, LockId, Time, limits::LOCK_FACETS_MAX};
 
 /// The form in which a door takes and shows a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +78,13 @@ impl Lock {
     #[must_use]
     pub fn has(&self, facet: &Facet) -> bool {
         self.facets.iter().any(|form| form.facet == *facet)
+    }
+
+    /// Whether it can have this facet too, or has it, or had it once.
+    pub(crate) fn has_room_for(&self, facet: &Facet) -> bool {
+        let forms = self.facets.iter().chain(&self.gone);
+        let others = forms.filter(|form| form.facet != *facet).count();
+        others < LOCK_FACETS_MAX
     }
 
     /// Whether operators hold it, so that nobody writes and no door can release it.

@@ -99,6 +99,7 @@ impl Line {
                 until: until.0,
                 pause,
             },
+            Acquired::TooManyFacets => panic!("refused because of its facets"),
             Acquired::Refused { .. } => Doing::Sleeps {
                 until: self.now + pause,
                 pause: SLEEP_MS_MAX.min(pause * 2),

@@ -6,7 +6,7 @@ use tidelock_core::{
     caller::Session,
     decide,
     decide::{Acquire, Acquired, Release, Released},
-    limits::{ENDED_MAX, RELEASE_REPEAT_MS, WAITERS_MAX},
+    limits::{ENDED_MAX, LOCK_FACETS_MAX, RELEASE_REPEAT_MS, WAITERS_MAX},
 };
 
 fn caller(name: &str) -> Caller {
@@ -90,6 +90,7 @@ fn granted(outcome: &Acquired) -> u64 {
     match outcome {
         Acquired::Granted { fence } => *fence,
         Acquired::Refused { held } | Acquired::Waits { held, .. } => panic!("refused because of {}", held.id),
+        Acquired::TooManyFacets => panic!("refused because of its facets"),
     }
 }
 
@@ -97,6 +98,7 @@ fn refused(outcome: &Acquired) -> &str {
     match outcome {
         Acquired::Granted { fence } => panic!("granted with fence {fence}"),
         Acquired::Refused { held } | Acquired::Waits { held, .. } => held.id.as_str(),
+        Acquired::TooManyFacets => panic!("refused because of its facets"),
     }
 }
 
@@ -117,6 +119,25 @@ fn a_repeated_acquire_succeeds_with_the_same_fence() {
     assert_eq!(granted(&state.acquire("a", Facet::File)), 1);
     assert_eq!(granted(&state.acquire("a", Facet::File)), 1);
     assert_eq!(state.record.locks[0].facets.len(), 1);
+}
+
+#[test]
+fn a_lock_takes_so_many_facets_and_no_further_one() {
+    let table = |number: usize| Facet::Table {
+        table: format!("t{number}"),
+        row: vec![1],
+    };
+    let mut state = State::default();
+    for number in 0..LOCK_FACETS_MAX {
+        granted(&state.acquire("a", table(number)));
+    }
+    // What was taken off is remembered too, and takes its place again.
+    assert_eq!(state.release(Some("a"), table(0)), Released::FacetOff);
+    let before = state.record.clone();
+    assert_eq!(state.acquire("a", Facet::File), Acquired::TooManyFacets);
+    assert_eq!(state.record, before);
+    granted(&state.acquire("a", table(0)));
+    assert_eq!(refused(&state.acquire("b", Facet::File)), "a");
 }
 
 #[test]

@@ -135,6 +135,11 @@ fn a_freeze_ends_by_thaw_alone_and_fences_nobody() {
     assert!(!state.freeze(), "it is frozen already");
     assert!(matches!(state.unlock("ice"), Err(NotFreed::Frozen(_))));
     assert!(matches!(state.acquire("a"), Acquired::Refused { held } if held.is_freeze()));
+    assert!(matches!(state.acquire("ice"), Acquired::Refused { held } if held.is_freeze()));
+    assert!(
+        state.record.locks[0].facets.len() == 1,
+        "whoever names its ID does not hold it"
+    );
     assert!(
         state.write("operator", 1).is_err(),
         "nobody writes, not even who froze it"

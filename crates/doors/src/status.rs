@@ -13,6 +13,8 @@ pub(crate) fn of(error: &Error) -> StatusCode {
         | Error::NoSuchUpload(_)
         | Error::NoSuchTable(_) => StatusCode::NOT_FOUND,
         Error::LockFile(_)
+        | Error::TooManyBuckets
+        | Error::TooManyFacets(_)
         | Error::InvalidPart(_)
         | Error::InvalidPartOrder
         | Error::PartTooSmall { .. }

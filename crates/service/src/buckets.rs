@@ -62,7 +62,7 @@ impl Service {
     /// Makes a bucket that belongs to the account `owner`.
     ///
     /// # Errors
-    /// [`Error::BucketExists`]; [`Error::NoSuchBucket`] for a name that S3 would not take.
+    /// [`Error::BucketExists`]; [`Error::NoSuchBucket`] for a name that S3 would not take; [`Error::TooManyBuckets`].
     pub async fn create_bucket(&self, name: &str, owner: &str) -> Result<Bucket, Error> {
         self.create_bucket_with(name, owner, |_| {}).await
     }
@@ -92,6 +92,10 @@ impl Service {
         };
         configure(&mut bucket);
         let row = rows::bucket(name);
+        let known = self.engine.scan(rows::space(b'b'), BUCKETS_MAX).await?;
+        if known.len() == BUCKETS_MAX && !known.iter().any(|(other, _)| *other == row) {
+            return Err(Error::TooManyBuckets);
+        }
         let batch = Batch {
             checks: vec![(row.clone(), Expect::Absent)],
             puts: vec![(row, rows::encode(&bucket))],

@@ -16,6 +16,12 @@ pub enum Error {
     /// The bucket exists already.
     #[error("the bucket {0} exists already")]
     BucketExists(String),
+    /// There are as many buckets as may be.
+    #[error(
+        "there are {} buckets already, and no more are made",
+        tidelock_core::limits::BUCKETS_MAX
+    )]
+    TooManyBuckets,
     /// The bucket still holds objects, versions or locks.
     #[error("the bucket {0} is not empty")]
     BucketNotEmpty(String),
@@ -95,6 +101,12 @@ pub enum Error {
     /// A plain item stands where the lock would be shown.
     #[error("an item that is not a lock has this key")]
     Occupied,
+    /// A lock is held through as many doors and tables as may be.
+    #[error(
+        "the lock of {_0} was taken through {} doors and tables already, and takes no further one: give it back first",
+        tidelock_core::limits::LOCK_FACETS_MAX
+    )]
+    TooManyFacets(Address),
     /// What is stored of a version is not what was written, or cannot be opened.
     #[error(
         "version {version} of {address} cannot be read: {why}. Other versions may be: tidelock history {address}; \

@@ -54,7 +54,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::LockFile`] for the address of a lock file, [`Error::Occupied`] where a plain item
-    /// has the lock's key.
+    /// has the lock's key, [`Error::TooManyFacets`] where the lock has as many forms as may be.
     pub async fn acquire(&self, address: &Address, wanted: &LockRequest) -> Result<Locking, Error> {
         if address.locked_by_file().is_some() {
             return Err(Error::LockFile(address.clone()));
@@ -78,6 +78,10 @@ impl Service {
                 Acquired::Refused { held } => {
                     request.refused();
                     return Ok(Locking::Refused { held });
+                }
+                Acquired::TooManyFacets => {
+                    request.refused();
+                    return Err(Error::TooManyFacets(address.clone()));
                 }
                 Acquired::Waits { until, .. } => {
                     let until = next_end.map_or(until, |end| end.min(until));

@@ -11,7 +11,12 @@ use std::{
 
 use bytes::Bytes;
 use common::{FakeWorld, at, between::Between, body, caller, with_bucket};
-use tidelock_core::{Versioning, chain, decide::Precondition, iam::DEFAULT_ACCOUNT, limits::PIECE_BYTES};
+use tidelock_core::{
+    Versioning, chain,
+    decide::Precondition,
+    iam::DEFAULT_ACCOUNT,
+    limits::{BUCKETS_MAX, PIECE_BYTES},
+};
 use tidelock_engine::{Batch, Engine, MemoryEngine};
 use tidelock_service::{Error, OperatorError, Retention, Rule, Service, Settings, VersionQuery};
 
@@ -49,6 +54,46 @@ fn keep_for(ms: i64) -> Rule {
         keep: None,
         keep_for_ms: Some(ms),
     }
+}
+
+/// A store with as many buckets as may be, none of which anybody opens.
+async fn full_of_buckets() -> Service {
+    let engine = Arc::new(MemoryEngine::new());
+    let service = common::over(engine.clone(), Arc::new(FakeWorld::default()));
+    service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
+    let everything = vec![0]..vec![u8::MAX];
+    let rows = engine.scan(everything, 10).await.unwrap();
+    let (row, entry) = rows
+        .iter()
+        .find(|(row, _)| row.windows(7).any(|part| part == b"tfstate"))
+        .unwrap();
+    let others = (1..BUCKETS_MAX).map(|n| {
+        (
+            [row.as_slice(), format!("{n:05}").as_bytes()].concat(),
+            entry.value.clone(),
+        )
+    });
+    let batch = Batch {
+        puts: others.collect(),
+        ..Batch::default()
+    };
+    engine.commit(batch).await.unwrap();
+    service
+}
+
+#[tokio::test]
+async fn one_bucket_too_many_is_refused_and_the_rest_stay() {
+    let service = full_of_buckets().await;
+    assert!(matches!(
+        service.create_bucket("one-more", DEFAULT_ACCOUNT).await,
+        Err(Error::TooManyBuckets)
+    ));
+    assert!(matches!(
+        service.create_bucket("tfstate", DEFAULT_ACCOUNT).await,
+        Err(Error::BucketExists(_))
+    ));
+    service.delete_bucket("tfstate").await.unwrap();
+    service.create_bucket("one-more", DEFAULT_ACCOUNT).await.unwrap();
 }
 
 async fn versioned(service: &Service) {

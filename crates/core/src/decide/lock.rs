@@ -47,6 +47,8 @@ pub enum Acquired {
         /// When the request must be answered.
         until: Time,
     },
+    /// The lock is held under this ID, and through so many doors that it takes no further one: nothing was changed.
+    TooManyFacets,
 }
 
 impl Command for Acquire {
@@ -59,6 +61,14 @@ impl Command for Acquire {
         }
         // What was just handed over may be this very caller's.
         if let Some(lock) = record.locks.iter_mut().find(|lock| lock.id == self.id) {
+            // Whoever names a freeze's ID is shown it, and does not hold it.
+            if lock.is_freeze() {
+                let held = Box::new(lock.clone());
+                return Acquired::Refused { held };
+            }
+            if !lock.has_room_for(&self.facet) {
+                return Acquired::TooManyFacets;
+            }
             if is_new {
                 // Whichever of its requests it was handed to, nobody has been told yet.
                 lock.ticket = self.ticket;

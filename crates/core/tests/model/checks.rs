@@ -100,7 +100,7 @@ fn could_have(record: &Record, place: usize) -> bool {
 /// What must hold of an answer to one that wants the lock.
 pub(crate) fn acquired(after: &Record, id: &LockId, outcome: &Acquired) -> Result<(), Broken> {
     match outcome {
-        Acquired::Granted { .. } => must(after.lock(id).is_some(), TOLD),
+        Acquired::Granted { .. } | Acquired::TooManyFacets => must(after.lock(id).is_some(), TOLD),
         Acquired::Refused { .. } | Acquired::Waits { .. } => must(after.lock(id).is_none(), REFUSED),
     }
 }

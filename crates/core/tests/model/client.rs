@@ -88,7 +88,9 @@ impl World {
                 client.told = false;
                 client.step = Step::Releasing { door: 0, sent: false };
             }
-            (Acquired::Waits { .. } | Acquired::Refused { .. }, _) => return Ok(false),
+            (Acquired::Waits { .. } | Acquired::Refused { .. } | Acquired::TooManyFacets, _) => {
+                return Ok(false);
+            }
         }
         Ok(true)
     }
@@ -251,7 +253,9 @@ impl World {
                 });
             }
             (Acquired::Granted { .. } | Acquired::Refused { .. }, false) => {}
-            (Acquired::Waits { .. } | Acquired::Refused { .. }, true) => return Ok(false),
+            (Acquired::Waits { .. } | Acquired::Refused { .. }, true) | (Acquired::TooManyFacets, _) => {
+                return Ok(false);
+            }
         }
         Ok(true)
     }

@@ -40,6 +40,7 @@ impl State {
         match outcome {
             Acquired::Granted { .. } => Told::Granted,
             Acquired::Refused { held } => Told::Refused(held.id.to_string()),
+            Acquired::TooManyFacets => panic!("refused because of its facets"),
             Acquired::Waits { until, .. } => Told::Held(until.since(Time(self.now))),
         }
     }

@@ -67,7 +67,7 @@ impl From<tidelock_service::Error> for Error {
             Service::TableExists(name) => {
                 Error::ResourceInUse(format!("Table already exists: {}", split(&name).1))
             }
-            Service::Occupied => Error::Validation(error.to_string()),
+            Service::Occupied | Service::TooManyFacets(_) => Error::Validation(error.to_string()),
             Service::Busy(_) => Error::Unavailable(error.to_string()),
             Service::Engine(fault) => {
                 tracing::error!(%fault, "the engine failed");
@@ -76,6 +76,7 @@ impl From<tidelock_service::Error> for Error {
             Service::NoSuchBucket(_)
             | Service::BucketExists(_)
             | Service::BucketNotEmpty(_)
+            | Service::TooManyBuckets
             | Service::StaysVersioned(_)
             | Service::NotVersioned(_)
             | Service::Protected(_)

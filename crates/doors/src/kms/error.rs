@@ -64,6 +64,8 @@ impl From<tidelock_service::Error> for Error {
             Service::NoSuchBucket(_)
             | Service::BucketExists(_)
             | Service::BucketNotEmpty(_)
+            | Service::TooManyBuckets
+            | Service::TooManyFacets(_)
             | Service::StaysVersioned(_)
             | Service::NotVersioned(_)
             | Service::Protected(_)

@@ -98,6 +98,7 @@ codes! {
     StateFenced 409 "The lock under which this state was written is not held any more.",
     StateLocked 423 "Someone else holds the lock of this state.",
     StateNotAdvancing 409 "This state does not follow the current one.",
+    TooManyBuckets 400 "You have attempted to create more buckets than allowed",
 }
 
 /// A refusal, on its way to the client.
@@ -230,6 +231,7 @@ impl From<ServiceError> for Error {
             ServiceError::BucketExists(name) => {
                 Error::new(Code::BucketAlreadyOwnedByYou).with("BucketName", name)
             }
+            ServiceError::TooManyBuckets => Error::new(Code::TooManyBuckets),
             ServiceError::BucketNotEmpty(name) => Error::new(Code::BucketNotEmpty).with("BucketName", name),
             ServiceError::NoSuchKey { address, marker } => {
                 let error = Error::new(Code::NoSuchKey).with("Key", address.key());
@@ -244,6 +246,7 @@ impl From<ServiceError> for Error {
                 .with("Key", address.key())
                 .with("VersionId", version),
             ServiceError::LockFile(address) => lock_file(&address),
+            ServiceError::TooManyFacets(_) => Error::because(Code::InvalidRequest, error.to_string()),
             ServiceError::Precondition { condition } => Error::precondition(condition),
             ServiceError::State { ref why, .. } => Error::because(refusal_code(why), error.to_string()),
             ServiceError::StaysVersioned(_) => Error::because(
