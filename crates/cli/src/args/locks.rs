@@ -129,7 +129,7 @@ Examples:
   tidelock locks reap --bucket tfstate --table terraform-locks --older-than 24h --yes --json
 
 Says which locks it will free and asks; without a terminal it needs --yes. Each is freed only if it is still the same lock. A
-lock whose age nobody knows stays, and so does what `tidelock freeze` locked.
+lock whose age nobody knows stays, and so do what `tidelock freeze` locked and the lock of a `tidelock run` that lives.
 The age of a lock file is counted from when the store wrote it, that of an item in a table from when its holder says it
 was taken. A server refuses what a former holder still writes; S3 does not, so choose a time that no apply reaches.
 

@@ -24,6 +24,9 @@ pub(crate) struct Held {
     pub(crate) since_ms: Option<i64>,
     /// How it was taken: `file`, `table`, `http`.
     pub(crate) doors: Vec<String>,
+    /// Whether it is of a run that renews its lease: nobody has left it behind.
+    #[serde(skip)]
+    pub(crate) lives: bool,
 }
 
 impl Held {
@@ -36,6 +39,7 @@ impl Held {
             who: lock.who.clone(),
             since_ms: Some(lock.since_ms.0),
             doors: lock.doors.clone(),
+            lives: lock.lease_until_ms.is_some() && !lock.ended,
         };
         status.locks.iter().filter(|lock| !is_freeze(lock)).map(held)
     }
@@ -54,6 +58,7 @@ impl Held {
             who: said(|info| &info.who),
             since_ms: lock.since_ms(),
             doors: lock.forms.iter().map(door).collect(),
+            lives: false,
         }
     }
 

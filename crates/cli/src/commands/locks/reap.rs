@@ -27,7 +27,7 @@ struct Done {
     /// Those that their holders freed before their turn came.
     gone: Vec<Held>,
     failed: Vec<Left>,
-    /// How many locks are younger, or of unknown age.
+    /// How many locks are younger, of a run that lives, or of unknown age.
     others: usize,
 }
 
@@ -42,7 +42,8 @@ struct Left {
 /// Shows the plan, asks, and frees.
 pub(super) fn run(arguments: args::Reap, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
     let source = Source::find(arguments.prefix.as_deref(), arguments.configuration, err)?;
-    let seen = wait(source.older(arguments.older_than))?;
+    let mut seen = wait(source.older(arguments.older_than))?;
+    spare_living(&mut seen);
     if seen.more {
         writeln!(
             err,
@@ -71,6 +72,13 @@ pub(super) fn run(arguments: args::Reap, out: &mut dyn Write, err: &mut dyn Writ
     }
 }
 
+/// However long a run goes on, it has left nothing behind while it renews its lease.
+fn spare_living(seen: &mut Seen) {
+    let all = seen.old.len();
+    seen.old.retain(|held| !held.lives);
+    seen.others += all - seen.old.len();
+}
+
 fn show_plan(seen: &Seen, older_than: Duration, source: &Source, err: &mut dyn Write) -> Result<(), Failure> {
     let than = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
     writeln!(err, "Held for longer than {}:", written(than))?;
@@ -78,7 +86,11 @@ fn show_plan(seen: &Seen, older_than: Duration, source: &Source, err: &mut dyn W
         writeln!(err, "  {}", held.line(seen.now_ms))?;
     }
     if seen.others > 0 {
-        writeln!(err, "{} stay: younger, or nobody knows since when.", seen.others)?;
+        writeln!(
+            err,
+            "{} stay: younger, of a run that lives, or nobody knows since when.",
+            seen.others
+        )?;
     }
     match source.fences() {
         true => writeln!(err, "\nWhat their holders still write will be refused.")?,
@@ -128,11 +140,11 @@ fn print(done: &Done, out: &mut dyn Write) -> Result<(), Failure> {
             0 => writeln!(out, "Nothing is locked.")?,
             1 => writeln!(
                 out,
-                "Nothing to free: 1 lock is younger, or nobody knows since when it is held."
+                "Nothing to free: 1 lock is younger, of a run that lives, or nobody knows since when it is held."
             )?,
             some => writeln!(
                 out,
-                "Nothing to free: {some} locks are younger, or nobody knows since when they are held."
+                "Nothing to free: {some} locks are younger, of runs that live, or nobody knows since when they are held."
             )?,
         }
     } else if !done.failed.is_empty() {
@@ -145,5 +157,30 @@ fn these(count: usize) -> String {
     match count {
         1 => "1 lock".to_owned(),
         count => format!("{count} locks"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_of_a_run_that_lives_is_not_freed_whatever_its_age() {
+        let held = |id: &str, lives: bool| Held {
+            address: "states/app".to_owned(),
+            id: id.to_owned(),
+            operation: String::new(),
+            who: String::new(),
+            since_ms: Some(0),
+            doors: Vec::new(),
+            lives,
+        };
+        let mut seen = Seen {
+            old: vec![held("lives", true), held("left", false)],
+            others: 1,
+            ..Seen::default()
+        };
+        spare_living(&mut seen);
+        assert_eq!((seen.old, seen.others), (vec![held("left", false)], 2));
     }
 }

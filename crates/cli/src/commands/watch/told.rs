@@ -108,6 +108,7 @@ mod tests {
             who: "ann@ci".to_owned(),
             since_ms: Some(0),
             doors: vec!["file".to_owned(), "table".to_owned()],
+            lives: false,
         }
     }
 
