@@ -316,15 +316,15 @@ In the file of --config, and only there:
   stale_after = \"2h\"    how long a holder is silent before its lock counts as stale
   root_key = { file = \"/etc/tidelock/root.key\" }   where the root key is, instead of root.key in the data directory;
   root_key = { env = \"TIDELOCK_ROOT_KEY\" }         or in a variable;
-  root_key = { command = [\"PROGRAM\", \"ARG\"] }     or what a program prints
+  root_key = { command = [\"PROGRAM\", \"ARG\"] }      or what a program prints
   audit = { file = \"/var/log/tidelock/audit.jsonl\" }   the audit log's entries go there too, for a collector; or \"stdout\"
   [[oidc]]                               who else says who somebody is, for AssumeRoleWithWebIdentity:
-  issuer = \"https://gitlab.com\"         as its tokens have it in `iss`
-  audiences = [\"https://state.example\"] those that its tokens must be for
+  issuer = \"https://gitlab.com\"          as its tokens have it in `iss`
+  audiences = [\"https://state.example\"]  those that its tokens must be for
   [[retention]]                          when old versions end; without such a rule, never. The longest prefix counts:
-  prefix = \"tfstate/env:/review-\"      BUCKET or BUCKET/KEY-PREFIX
+  prefix = \"tfstate/env:/review-\"        BUCKET or BUCKET/KEY-PREFIX
   keep = 100                             the newest hundred stay,
-  keep_for = \"90d\"                     and all that were replaced less than 90 days ago; either may be left out
+  keep_for = \"90d\"                       and all that were replaced less than 90 days ago; either may be left out
 
 The first start makes the data directory, credentials, a root key, the bucket `tfstate` and the table
 `terraform-locks`. SIGTERM or Ctrl-C finishes the requests in flight and stops; a second one stops at once.";

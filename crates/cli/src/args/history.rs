@@ -146,8 +146,9 @@ Examples:
 
 At a server every version is there, whatever the bucket's versioning says and also after the object was deleted, until
 retention ends it. Any other bucket has what its versioning keeps; who wrote it is known where locks are files
-(use_lockfile), whose own versions tell, and every state is read to say what changed. What one lock wrote in the course of one apply is one line, the last version; --steps lists all of them, as
---json does. +3 ~1 -0 counts the resource instances that were added, changed and removed.
+(use_lockfile), whose own versions tell, and every state is read to say what changed. What one lock wrote in the course of
+one apply is one line, the last version; --steps lists all of them, as --json does. +3 ~1 -0 counts the resource instances
+that were added, changed and removed.
 On a terminal it goes through $PAGER, else through less.
 
 Exit status: 0 listed, 7 nothing was ever written there; others as in `tidelock --help`.

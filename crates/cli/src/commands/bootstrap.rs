@@ -120,7 +120,7 @@ fn show(plan: &Plan, out: &mut dyn Write) -> Result<(), Failure> {
             ),
             Verdict::Change(_) if setting.found.is_none() => ('+', setting.wanted.clone()),
             Verdict::Change(_) => ('~', format!("{} -> {}", found(setting), setting.wanted)),
-            Verdict::LeftOut(why) => ('!', format!("left out: {why}")),
+            Verdict::LeftOut(why) => (' ', format!("left out: {why}")),
             Verdict::Impossible(why) => ('!', format!("{}, not {}: {why}", found(setting), setting.wanted)),
         };
         let line = visible(&format!("{sign} {:<22} {text}", setting.part.to_string()));
@@ -183,9 +183,13 @@ fn say(plan: &Plan, before: Option<&Plan>, is_so: bool, out: &mut dyn Write) -> 
         before.is_none_or(|before| before.settings.iter().any(|other| is_same(other, setting)))
     };
     for setting in plan.settings.iter().filter(|setting| !known(setting)) {
-        if let Verdict::LeftOut(why) | Verdict::Impossible(why) = &setting.verdict {
-            writeln!(out, "! {:<22} {}", setting.part.to_string(), visible(why))?;
-        }
+        let (sign, text) = match &setting.verdict {
+            Verdict::LeftOut(why) => (' ', format!("left out: {why}")),
+            Verdict::Impossible(why) => ('!', why.clone()),
+            _ => continue,
+        };
+        let line = visible(&format!("{sign} {:<22} {text}", setting.part.to_string()));
+        writeln!(out, "{line}")?;
     }
     match (is_so, before.is_some()) {
         (true, true) => writeln!(out, "\nEverything is as wanted now.")?,

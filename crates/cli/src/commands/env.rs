@@ -12,12 +12,9 @@ use crate::{args, exit::Failure, running::Running, shell};
 /// The server takes any region; a client insists on having one.
 pub(crate) const REGION: &str = "us-east-1";
 
-const NOTE: &str = "\
-note: AWS_ENDPOINT_URL sends every AWS client in this shell to Tidelock, Terraform's provider \"aws\" included.
-      Where the configuration uses that provider, type `tidelock profile` instead.";
-
 /// Prints the exports, for `eval "$(tidelock env)"`.
 pub(crate) fn run(arguments: args::Env, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
+    let named = arguments.place.data.clone();
     let running = match Running::of(arguments.place) {
         Ok(running) => running,
         Err(failure) => {
@@ -41,7 +38,14 @@ pub(crate) fn run(arguments: args::Env, out: &mut dyn Write, err: &mut dyn Write
     }
     // A token of another account would be sent along, and refused.
     writeln!(out, "unset AWS_SESSION_TOKEN")?;
-    writeln!(err, "{NOTE}")?;
+    let named = named.map_or_else(String::new, |data| {
+        format!(" --data {}", shell::quoted(&data.to_string_lossy()))
+    });
+    writeln!(
+        err,
+        "note: AWS_ENDPOINT_URL sends every AWS client in this shell to Tidelock, Terraform's provider \"aws\" included.\n      \
+         Where the configuration uses that provider, type `tidelock profile{named}` instead."
+    )?;
     Ok(())
 }
 

@@ -79,7 +79,8 @@ fn told(page: &Swept) -> String {
     format!("{versions} ({}) of {state}", bytes(page.bytes))
 }
 
-fn plural(count: u64, what: &str) -> String {
+/// `1 state`, `2 states`.
+pub(super) fn plural(count: u64, what: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {what}{s}")
 }

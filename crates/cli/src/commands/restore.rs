@@ -49,7 +49,9 @@ pub(crate) fn run(arguments: args::Restore, out: &mut dyn Write, err: &mut dyn W
     let contents = extract(&arguments.file, staging.path())?;
     let found = find_keys(&contents, arguments.root_key.as_deref(), elsewhere)?;
     if found.is_none() && !arguments.no_verify {
-        return Err(no_key(&contents));
+        let Failure { status, error } = no_key(&contents);
+        let message = format!("{error}; to restore without looking into it, --no-verify");
+        return Err(Failure::new(status, message));
     }
     let has_root_key = found.is_some();
     put_keys(
@@ -306,8 +308,7 @@ fn current(contents: &Contents) -> &str {
 
 pub(super) fn no_key(contents: &Contents) -> Failure {
     let message = format!(
-        "the backup needs the root key {}, which is not in it: name its file with --root-key; \
-         to restore without looking into it, --no-verify",
+        "the backup needs the root key {}, which is not in it: name its file with --root-key",
         current(contents)
     );
     Failure::new(Status::Usage, message)

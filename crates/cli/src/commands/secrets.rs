@@ -20,7 +20,7 @@ use tidelock_operator::{
     secrets::{self, Finding, Found, Kind, Schemas},
 };
 
-use super::style;
+use super::{gc::plural, style};
 use crate::{
     args::{self, FailOn},
     exit::{Failure, Status},
@@ -70,10 +70,10 @@ struct Search<'a> {
 
 #[derive(Default)]
 struct Tally {
-    states: usize,
-    with_secrets: usize,
-    secrets: usize,
-    unread: usize,
+    states: u64,
+    with_secrets: u64,
+    secrets: u64,
+    unread: u64,
     is_failing: bool,
 }
 
@@ -159,12 +159,12 @@ impl Search<'_> {
             Err(DiffError::Header(..)) if !is_named => return Ok(()),
             Err(why) => return self.unread(name, &why.to_string()),
         };
-        self.tally.states += 1;
         if found.header.encrypted {
             return self.unread(name, "it is encrypted by OpenTofu");
         }
-        self.tally.secrets += found.findings.len() + found.omitted;
-        self.tally.with_secrets += usize::from(!found.findings.is_empty());
+        self.tally.states += 1;
+        self.tally.secrets += (found.findings.len() + found.omitted) as u64;
+        self.tally.with_secrets += u64::from(!found.findings.is_empty());
         let is_meant = |kind: &Kind| self.fail_on.iter().any(|fail_on| fail_on.means(*kind));
         self.tally.is_failing |= found
             .findings
@@ -233,14 +233,20 @@ impl Search<'_> {
             is_failing,
         } = self.tally;
         if !self.json {
+            let found = match (secrets, states) {
+                (_, 0) => "No state was looked through".to_owned(),
+                (0, _) => format!("No secret in {}", plural(states, "state")),
+                _ => format!(
+                    "{} in {with_secrets} of {}",
+                    plural(secrets, "secret"),
+                    plural(states, "state")
+                ),
+            };
             let unread = match unread {
                 0 => String::new(),
-                unread => format!("; {unread} not looked through"),
+                unread => format!("; {unread} could not be read"),
             };
-            writeln!(
-                self.out,
-                "{secrets} secrets in {with_secrets} of {states} states{unread}"
-            )?;
+            writeln!(self.out, "{found}{unread}")?;
         }
         Ok(match is_failing || unread > 0 {
             true => ExitCode::from(Status::Failed as u8),

@@ -54,7 +54,17 @@ fn another_root_key_is_refused_and_none_is_asked_for() {
     let nowhere = world.says(&["backup", "--with-keys", "keys.tar"], 4).stderr;
     assert!(nowhere.contains("with --data: --with-keys"), "{nowhere}");
     let missing = world.says(&["restore", "plain.tar", "--data", "r"], 2);
-    assert!(missing.stderr.contains("--root-key"), "{}", missing.text());
+    assert!(
+        missing.stderr.contains("--root-key") && missing.stderr.contains("--no-verify"),
+        "{}",
+        missing.text()
+    );
+    let missing = world.says(&["verify", "--backup", "plain.tar"], 2);
+    assert!(
+        missing.stderr.contains("--root-key") && !missing.stderr.contains("--no-verify"),
+        "verify has no such flag: {}",
+        missing.text()
+    );
     fs::write(world.path("other.key"), "00".repeat(32)).unwrap();
     let other = world.says(
         &["restore", "plain.tar", "--data", "r", "--root-key", "other.key"],

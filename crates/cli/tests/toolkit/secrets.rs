@@ -46,7 +46,7 @@ fn secrets_in_the_backends_state_are_told_by_their_place_and_never_by_their_valu
                  terraform_data.script[\"web\"]  input  token (GitHub token), entropy\n  \
                  terraform_data.script[\"web\"]  output  token (GitHub token), entropy\n  \
                  output.db  (value)  sensitive\n\
-                 5 secrets in 1 of 1 states\n",
+                 5 secrets in 1 of 1 state\n",
                 world.bucket
             )
         );
@@ -89,7 +89,7 @@ fn many_states_are_looked_through_and_what_is_none_is_passed_over() {
         let listed = ["secrets", "--bucket", &world.bucket, "--prefix", "many/"];
         let found = world.says(&listed, 0).stdout;
         assert!(
-            found.ends_with("0 secrets in 0 of 40 states\n"),
+            found.ends_with("No secret in 40 states\n"),
             "\"plain\" is no secret: {found}"
         );
         let token = secret
@@ -139,7 +139,7 @@ fn a_state_as_a_file_is_looked_through_and_a_realistic_one_shows_no_false_alarms
     assert!(piped.status.success());
     let piped = String::from_utf8(piped.stdout).unwrap();
     assert!(
-        piped.ends_with(&format!("{} secrets in 1 of 1 states\n", found.lines().count())),
+        piped.ends_with(&format!("{} secrets in 1 of 1 state\n", found.lines().count())),
         "{piped}"
     );
 }

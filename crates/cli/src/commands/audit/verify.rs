@@ -87,7 +87,7 @@ fn print(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
     if let Some(first) = verified.first.as_ref().filter(|first| first.seq > 1) {
         writeln!(
             out,
-            "begins at entry {}; what was before is not here to be looked at",
+            "begins at entry {}; what came before it was not looked at",
             first.seq
         )?;
     }

@@ -142,7 +142,7 @@ impl Report {
             let path = arguments.path.display().to_string();
             writeln!(
                 out,
-                "No directory with a backend \"s3\" below {}.",
+                "There is no directory with a backend \"s3\" in {} or below.",
                 visible(&path)
             )?;
         }
