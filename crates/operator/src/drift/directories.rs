@@ -1,7 +1,7 @@
 //! The directories to look at: those whose configuration says where its state is.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -34,17 +34,32 @@ pub enum FindError {
 /// # Errors
 /// [`FindError`].
 pub fn directories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FindError> {
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     for path in paths {
         if backend::is_configuration(path) {
-            found.insert(path.clone());
+            add(path.clone(), &mut found)?;
         }
         below(path, &mut found)?;
     }
-    Ok(found.into_iter().collect())
+    let mut found: Vec<PathBuf> = found.into_values().collect();
+    found.sort();
+    Ok(found)
 }
 
-fn below(top: &Path, found: &mut BTreeSet<PathBuf>) -> Result<(), FindError> {
+/// A directory by what it is, however often and in whatever way it is named; shown as it was named first.
+type Found = BTreeMap<PathBuf, PathBuf>;
+
+fn add(path: PathBuf, found: &mut Found) -> Result<(), FindError> {
+    match path.canonicalize() {
+        Ok(real) => {
+            found.entry(real).or_insert(path);
+            Ok(())
+        }
+        Err(source) => Err(FindError::Read { path, source }),
+    }
+}
+
+fn below(top: &Path, found: &mut Found) -> Result<(), FindError> {
     let mut open = vec![(top.to_owned(), 0)];
     while let Some((dir, depth)) = open.pop() {
         let cannot = |source| FindError::Read {
@@ -66,7 +81,7 @@ fn below(top: &Path, found: &mut BTreeSet<PathBuf>) -> Result<(), FindError> {
             }
         }
         if backend::has_block(&dir) {
-            found.insert(dir);
+            add(dir, found)?;
         }
         if found.len() > DRIFT_DIRECTORIES_MAX {
             return Err(FindError::TooMany);
@@ -108,6 +123,7 @@ mod tests {
         let all = ["live/broken", "live/cloud", "live/prod", "live/test/app"];
         assert_eq!(names(&["live"]), all);
         assert_eq!(names(&["live/prod", "live", "docs"]), all);
+        assert_eq!(names(&["live/../live/prod", "link"]), ["live/../live/prod"]);
         assert_eq!(names(&["modules"]), Vec::<String>::new());
         assert_eq!(names(&["modules/net"]), ["modules/net"]);
         let missing = directories(&[top.path().join("none")]).unwrap_err();
