@@ -177,6 +177,19 @@ async fn who_is_not_known_leaves_an_entry_that_says_who_it_claimed_to_be() {
 }
 
 #[tokio::test]
+async fn who_only_asks_whether_a_server_is_there_was_refused_nothing() {
+    let door = Door::new().await;
+    let bare = |method, path| Request::builder().method(method).uri(path).body(Full::default());
+    assert_eq!(door.send(bare("HEAD", "/").unwrap()).await.0, 405);
+    assert!(!door.last().is_denied());
+    for (method, path) in [("HEAD", "/tfstate"), ("GET", "/"), ("HEAD", "/?X-Amz-Signature=5ec2e7")] {
+        assert!(door.send(bare(method, path).unwrap()).await.0 >= 400);
+        let entry = door.last();
+        assert!(entry.is_denied() || entry.status == 400, "{method} {path}: {}", entry.status);
+    }
+}
+
+#[tokio::test]
 async fn a_request_whose_client_hangs_up_leaves_an_entry_all_the_same() {
     let door = Door::new().await;
     assert_eq!(door.as_ann("LOCK", "/state/tfstate/a", LOCK).await, 200);

@@ -150,10 +150,19 @@ impl Door<'_> {
     /// Answers a request whose signature was not accepted.
     pub(crate) fn refuse(&self, error: &AuthError, parts: &Parts) -> Response<DoorBody> {
         let mut trace = trace(parts);
-        if let Ok(target) = Target::of(parts, self.hosts) {
+        let target = Target::of(parts, self.hosts).ok();
+        if let Some(target) = &target {
             trace.address = target.address();
         }
-        self.finish(parts, trace, Err(error.into()))
+        // `tidelock` asks so who is there, and S3 has no such operation: nobody is refused anything by it.
+        let is_of_nothing = *error == AuthError::MissingAuthentication
+            && parts.method == Method::HEAD
+            && target.is_some_and(|target| target.bucket.is_none());
+        let error = match is_of_nothing {
+            true => Error::new(Code::MethodNotAllowed),
+            false => error.into(),
+        };
+        self.finish(parts, trace, Err(error))
     }
 
     /// Puts on what every answer carries.
