@@ -133,9 +133,9 @@ impl Report {
     fn introduction(&self) -> String {
         let facts = fact_table(&self.machine);
         format!(
-            "# Benchmarks\n\nWritten by `just bench`, save for the sections of `just bench-queue` and\n\
-             `just bench-history`, `just bench-access`, `just bench-toolkit`; do not edit. One client program speaks to all servers over loopback and signs every\n\
-             request; clients and servers share the processor. {} rounds, interleaved: in every round each measurement meets every\n\
+            "# Benchmarks\n\nWritten by `just bench`, save for the sections of `just bench-queue`, `just bench-history`,\n\
+             `just bench-access` and `just bench-toolkit`; do not edit. One client program speaks to all servers over loopback and signs\n\
+             every request; clients and servers share the processor. {} rounds, interleaved: in every round each measurement meets every\n\
              server in turn. Rates are medians of the rounds, latencies are over all rounds, ratios are ours over theirs.\n\
              Every server runs with its own defaults: Tidelock's answers mean \"on disk\" (one durable commit each for acquire,\n\
              release and state write), moto and dynalite keep everything in memory.\n\n{facts}\n## Bars\n\n{}",
