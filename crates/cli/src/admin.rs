@@ -28,6 +28,7 @@ use crate::{
     endpoint::Endpoint,
     exit::{Failure, Status},
     running::Running,
+    shell,
 };
 
 /// What a path keeps as it is.
@@ -48,6 +49,8 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(15 * 60);
 pub(crate) struct Admin {
     way: Way,
     pub(crate) credentials: Credentials,
+    /// How the server was named, for whoever types the next command; with a space before it, where there is something.
+    pub(crate) again: String,
 }
 
 /// Why there is no answer to use.
@@ -93,10 +96,18 @@ pub(crate) enum AdminError {
 impl Admin {
     /// The server that an operator's command is for.
     pub(crate) fn of(server: Server) -> Result<Admin, Failure> {
-        match server.profile {
+        let again = server.again();
+        let admin = match server.profile {
             Some(name) => Admin::of_profile(&name),
             None => Admin::find(server.place),
-        }
+        }?;
+        Ok(Admin {
+            again: again
+                .iter()
+                .map(|word| format!(" {}", shell::quoted(word)))
+                .collect(),
+            ..admin
+        })
     }
 
     /// The server that a data directory names, where one is given; else that of `AWS_ENDPOINT_URL`,
@@ -139,6 +150,7 @@ impl Admin {
         Ok(Admin {
             way: Way::to(endpoint)?,
             credentials,
+            again: String::new(),
         })
     }
 

@@ -121,7 +121,8 @@ fn a_rotated_key_works_beside_the_old_one_and_a_third_is_refused() {
     let rotated = world.says(&["keys", "rotate", "runner", "--expires", "90d", "--json"], 0);
     let new: Value = serde_json::from_str(&rotated.stdout).unwrap();
     let old_id = old["access_key_id"].as_str().unwrap();
-    assert!(rotated.stderr.contains(old_id), "{}", rotated.stderr);
+    let next = format!("keys disable {old_id} --data={}", world.data.display());
+    assert!(rotated.stderr.contains(&next), "{}", rotated.stderr);
     assert!(new["expires_ms"].is_i64());
     assert_eq!([world.buckets(&old), world.buckets(&new)], [200, 200]);
     let refused = world.says(&["keys", "rotate", "runner"], 7).stderr;

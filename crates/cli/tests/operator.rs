@@ -197,6 +197,10 @@ fn a_freeze_keeps_everybody_out_and_says_why() {
         frozen.contains(&format!("thaw {ADDRESS}")) && frozen.contains("is it the right one?"),
         "{frozen}"
     );
+    let again = format!("thaw {ADDRESS} --data={}\n", world.server.data().display());
+    for told in [&frozen, &world.says(&["locks"], 0).stdout] {
+        assert!(told.contains(&again), "it must find the same server: {told}");
+    }
     assert!(
         world
             .says(&["freeze", ADDRESS, "--reason", "again"], 7)

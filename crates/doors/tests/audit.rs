@@ -182,10 +182,18 @@ async fn who_only_asks_whether_a_server_is_there_was_refused_nothing() {
     let bare = |method, path| Request::builder().method(method).uri(path).body(Full::default());
     assert_eq!(door.send(bare("HEAD", "/").unwrap()).await.0, 405);
     assert!(!door.last().is_denied());
-    for (method, path) in [("HEAD", "/tfstate"), ("GET", "/"), ("HEAD", "/?X-Amz-Signature=5ec2e7")] {
+    for (method, path) in [
+        ("HEAD", "/tfstate"),
+        ("GET", "/"),
+        ("HEAD", "/?X-Amz-Signature=5ec2e7"),
+    ] {
         assert!(door.send(bare(method, path).unwrap()).await.0 >= 400);
         let entry = door.last();
-        assert!(entry.is_denied() || entry.status == 400, "{method} {path}: {}", entry.status);
+        assert!(
+            entry.is_denied() || entry.status == 400,
+            "{method} {path}: {}",
+            entry.status
+        );
     }
 }
 

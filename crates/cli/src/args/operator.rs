@@ -1,6 +1,6 @@
 //! The command line of operators: freezes, permissions, refused writes.
 
-use std::time::Duration;
+use std::{env, path::Path, time::Duration};
 
 use clap::{Args, Subcommand};
 
@@ -15,6 +15,27 @@ pub(crate) struct Server {
     /// The AWS profile to work with; that of a Tidelock server is written by `tidelock profile`
     #[arg(long, env = "TIDELOCK_PROFILE", value_name = "NAME", hide_env_values = true)]
     pub(crate) profile: Option<String>,
+}
+
+impl Server {
+    /// What has to be typed again to reach the same server, each one word.
+    pub(crate) fn again(&self) -> Vec<String> {
+        let typed = [
+            ("data", "TIDELOCK_DATA", self.place.data.as_deref()),
+            ("config", "TIDELOCK_CONFIG", self.place.config.as_deref()),
+            (
+                "profile",
+                "TIDELOCK_PROFILE",
+                self.profile.as_deref().map(Path::new),
+            ),
+        ];
+        // What a variable says it will say the next time too.
+        let typed = typed.into_iter().filter_map(|(flag, variable, value)| {
+            let value = value.filter(|value| env::var_os(variable).is_none_or(|said| said != *value))?;
+            Some(format!("--{flag}={}", value.display()))
+        });
+        typed.collect()
+    }
 }
 
 #[derive(Args)]

@@ -37,8 +37,9 @@ pub(crate) fn run(arguments: args::Blame, out: &mut dyn Write, err: &mut dyn Wri
             visible(&place.address),
             visible(&resource)
         );
-        if let Source::Server(_) = place.source {
-            let find = format!("{} find {}", shell::own_name(), shell::quoted(&resource));
+        if let Source::Server(server) = &place.source {
+            let (own, again) = (shell::own_name(), &server.admin.again);
+            let find = format!("{own} find {}{again}", shell::quoted(&resource));
             message = format!("{message}; to look elsewhere: {}", visible(&find));
         }
         return Err(Failure::new(Status::Refused, message));

@@ -185,7 +185,8 @@ pub(crate) fn freeze(arguments: args::Freeze, out: &mut dyn Write) -> Result<(),
         return super::print_json(&frozen, out);
     }
     writeln!(out, "{} is frozen. To thaw it:", visible(address))?;
-    writeln!(out, "\n  {} thaw {}", shell::own_name(), shell::quoted(address))?;
+    let (own, again) = (shell::own_name(), &admin.again);
+    writeln!(out, "\n  {own} thaw {}{}", shell::quoted(address), visible(again))?;
     note_missing(&admin, address, out)
 }
 

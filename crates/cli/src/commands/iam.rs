@@ -108,6 +108,15 @@ impl Place {
         self.admin.ask(Method::POST, "/admin/iam/command", Some(&asked))
     }
 
+    /// What the next command needs to be about the same account, with a space before it.
+    fn again(&self) -> String {
+        let of = match self.account == DEFAULT_ACCOUNT {
+            true => String::new(),
+            false => format!(" --account {}", visible(&self.account)),
+        };
+        of + &visible(&self.admin.again)
+    }
+
     /// Says that it is done.
     fn done(&self, what: &str, out: &mut dyn Write) -> Result<(), Failure> {
         match self.json {
@@ -198,7 +207,7 @@ fn list_users(place: &Place, out: &mut dyn Write) -> Result<(), Failure> {
         return super::print_json(&json!({ "users": account.users }), out);
     }
     if account.users.is_empty() {
-        writeln!(out, "No users. next: tidelock users create NAME")?;
+        writeln!(out, "No users. next: tidelock users create NAME{}", place.again())?;
         return Ok(());
     }
     writeln!(out, "{:<20}  {:>4}  POLICIES", "USER", "KEYS")?;
@@ -216,7 +225,11 @@ fn list_roles(place: &Place, out: &mut dyn Write) -> Result<(), Failure> {
         return super::print_json(&json!({ "roles": account.roles }), out);
     }
     if account.roles.is_empty() {
-        writeln!(out, "No roles. next: tidelock roles create NAME --trust FILE")?;
+        let again = place.again();
+        writeln!(
+            out,
+            "No roles. next: tidelock roles create NAME --trust FILE{again}"
+        )?;
         return Ok(());
     }
     writeln!(out, "{:<48}  POLICIES", "ROLE")?;
@@ -248,12 +261,9 @@ fn create_user(asked: CreateUser, out: &mut dyn Write) -> Result<(), Failure> {
         tags: asked.tags,
     })?;
     let name = visible(&asked.name);
-    let of = match place.account == DEFAULT_ACCOUNT {
-        true => String::new(),
-        false => format!(" --account {}", visible(&place.account)),
-    };
+    let again = place.again();
     place.done(
-        &format!("Made the user {name}. next: tidelock keys create {name}{of}"),
+        &format!("Made the user {name}. next: tidelock keys create {name}{again}"),
         out,
     )
 }

@@ -79,7 +79,7 @@ fn on_server(
         if json {
             return super::print_json(&status, out);
         }
-        return Ok(print_one(&status, out)?);
+        return Ok(print_one(&status, &admin.again, out)?);
     }
     let listing: Listing = admin.ask(Method::GET, "/admin/locks", None)?;
     if json {
@@ -92,10 +92,11 @@ fn on_server(
         if at > 0 {
             writeln!(out)?;
         }
-        print(status, out)?;
+        print(status, &admin.again, out)?;
     }
     if listing.more {
-        writeln!(out, "\nand more; name one: {} locks ADDRESS", shell::own_name())?;
+        let (own, again) = (shell::own_name(), visible(&admin.again));
+        writeln!(out, "\nand more; name one: {own} locks ADDRESS{again}")?;
     }
     Ok(())
 }
@@ -106,9 +107,9 @@ pub(crate) fn status(admin: &Admin, address: &str) -> Result<Status, Failure> {
 }
 
 /// A state that was asked for by name, locked or not.
-fn print_one(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+fn print_one(status: &Status, again: &str, out: &mut dyn Write) -> io::Result<()> {
     if !status.locks.is_empty() {
-        return print(status, out);
+        return print(status, again, out);
     }
     writeln!(out, "{} is not locked.", visible(&status.address))?;
     if let Some(last) = &status.last_release {
@@ -136,7 +137,7 @@ fn print_one(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+fn print(status: &Status, again: &str, out: &mut dyn Write) -> io::Result<()> {
     let serial = status
         .state
         .as_ref()
@@ -154,11 +155,11 @@ fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     for lock in &status.locks {
         let (own, address) = (shell::own_name(), shell::quoted(&status.address));
         let (label, next) = match is_freeze(lock) {
-            true => ("next", format!("{own} thaw {address}")),
+            true => ("next", format!("{own} thaw {address}{again}")),
             false => {
                 let id = shell::quoted(lock.id.as_str());
                 let label = if lock.stale { "next" } else { "if gone" };
-                (label, format!("{own} unlock {address} {id}"))
+                (label, format!("{own} unlock {address} {id}{again}"))
             }
         };
         line(out, label, &visible(&next))?;

@@ -250,6 +250,9 @@ impl Place {
     fn command(&self, what: &str, one: Option<&Refused>) -> String {
         let number = one.map(|one| format!(" {}", one.id)).unwrap_or_default();
         let (own, address) = (shell::own_name(), shell::quoted(&self.address));
-        visible(&format!("{own} rescue {what} {address}{number}"))
+        visible(&format!(
+            "{own} rescue {what} {address}{number}{}",
+            self.admin.again
+        ))
     }
 }

@@ -203,12 +203,15 @@ fn is_the_same(
 fn refuse_if_locked(server: &Server) -> Result<(), Failure> {
     let status = locks::status(&server.admin, &server.address)?;
     match status.locks.iter().find(|lock| !locks::is_freeze(lock)) {
-        Some(lock) => Err(Failure::new(Status::Refused, locked(&status, lock))),
+        Some(lock) => Err(Failure::new(
+            Status::Refused,
+            locked(&status, lock, &server.admin.again),
+        )),
         None => Ok(()),
     }
 }
 
-fn locked(status: &LockState, lock: &LockStatus) -> String {
+fn locked(status: &LockState, lock: &LockStatus, again: &str) -> String {
     let who = if lock.who.is_empty() {
         &lock.holder.principal
     } else {
@@ -220,7 +223,7 @@ fn locked(status: &LockState, lock: &LockStatus) -> String {
         written(status.now_ms.since(lock.since_ms))
     );
     let next = format!(
-        "{} unlock {} {}",
+        "{} unlock {} {}{again}",
         shell::own_name(),
         shell::quoted(&status.address),
         shell::quoted(lock.id.as_str())

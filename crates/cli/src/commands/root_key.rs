@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: RootKey, out: &mut dyn Write, err: &mut dyn Write) 
     let status = keys(&admin)?;
     match arguments.json {
         true => super::print_json(&status, out),
-        false => Ok(print(&status, out)?),
+        false => Ok(print(&status, &admin.again, out)?),
     }
 }
 
@@ -38,7 +38,7 @@ fn keys(admin: &Admin) -> Result<KeysStatus, Failure> {
     admin.ask(Method::GET, "/admin/root-key", None)
 }
 
-fn print(status: &KeysStatus, out: &mut dyn Write) -> io::Result<()> {
+fn print(status: &KeysStatus, again: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Root keys from {}", visible(&status.source))?;
     for key in &status.keys {
         let role = match key.role {
@@ -60,11 +60,11 @@ fn print(status: &KeysStatus, out: &mut dyn Write) -> io::Result<()> {
     if let Some(rotation) = &status.rotation {
         print_rotation(rotation, out)?;
     }
-    print_next(status, out)
+    print_next(status, again, out)
 }
 
 /// What is to be done about any of it.
-fn print_next(status: &KeysStatus, out: &mut dyn Write) -> io::Result<()> {
+fn print_next(status: &KeysStatus, again: &str, out: &mut dyn Write) -> io::Result<()> {
     if status.keys.iter().any(|key| key.role == KeyRole::Missing) {
         writeln!(
             out,
@@ -91,7 +91,10 @@ fn print_next(status: &KeysStatus, out: &mut dyn Write) -> io::Result<()> {
                 visible(&key.id),
                 visible(&status.source)
             )?,
-            _ => writeln!(out, "next: {} root-key rotate --wait", shell::own_name())?,
+            _ => {
+                let (own, again) = (shell::own_name(), visible(again));
+                writeln!(out, "next: {own} root-key rotate --wait{again}")?;
+            }
         }
     }
     Ok(())
@@ -130,8 +133,9 @@ fn rotate(arguments: Rotate, out: &mut dyn Write, err: &mut dyn Write) -> Result
         }
         writeln!(
             out,
-            "Begun. What is written from now on is sealed under the new root key; the rest follows: {} keys",
-            shell::own_name()
+            "Begun. What is written from now on is sealed under the new root key; the rest follows: {} root-key{}",
+            shell::own_name(),
+            visible(&admin.again)
         )?;
         return Ok(());
     }
@@ -140,7 +144,7 @@ fn rotate(arguments: Rotate, out: &mut dyn Write, err: &mut dyn Write) -> Result
         super::print_json(&ended, out)?;
     } else {
         let status = keys(&admin)?;
-        print(&status, out)?;
+        print(&status, &admin.again, out)?;
         if status.ours && ended.fault.is_none() {
             let at = visible(&status.source);
             writeln!(

@@ -3,7 +3,7 @@
 mod entry;
 mod stock;
 
-use std::{cmp::Reverse, env, io::Write, path::Path};
+use std::{cmp::Reverse, io::Write};
 
 use bytes::Bytes;
 use hyper::Method;
@@ -183,21 +183,6 @@ impl Server {
 }
 
 fn named_by(address: Option<&str>, configuration: &Configuration) -> Vec<String> {
-    let server = &configuration.server;
-    let typed = [
-        ("data", "TIDELOCK_DATA", server.place.data.as_deref()),
-        ("config", "TIDELOCK_CONFIG", server.place.config.as_deref()),
-        (
-            "profile",
-            "TIDELOCK_PROFILE",
-            server.profile.as_deref().map(Path::new),
-        ),
-    ];
-    // What a variable says it will say the next time too.
-    let typed = typed.into_iter().filter_map(|(flag, variable, value)| {
-        let value = value.filter(|value| env::var_os(variable).is_none_or(|said| said != *value))?;
-        Some(format!("--{flag}={}", value.display()))
-    });
     let layout = &configuration.layout;
     let flags = [
         ("bucket", &layout.bucket),
@@ -219,7 +204,7 @@ fn named_by(address: Option<&str>, configuration: &Configuration) -> Vec<String>
         .chain(flags)
         .chain(dir)
         .chain(given)
-        .chain(typed)
+        .chain(configuration.server.again())
         .collect()
 }
 

@@ -41,6 +41,11 @@ fn one_command_replaces_the_key_and_takes_the_old_one_out() {
     for key in [&before[0], &after[0], &lines(&path)[0]] {
         assert!(!shown.contains(key) && !server.log().contains(key));
     }
+    let begun = world.says(&["root-key", "rotate"], 0).stdout;
+    assert!(
+        begun.contains("the rest follows: ") && begun.contains(" root-key"),
+        "{begun}"
+    );
     server.stop();
     reads(&mut world.client(&world.start()), "a", 3);
 }

@@ -137,11 +137,12 @@ fn rotate(asked: CreateKey, out: &mut dyn Write, err: &mut dyn Write) -> Result<
         })?;
     }
     create(&place, &user.name, asked.expires, out)?;
+    let again = place.again();
     for old in user.keys.iter().filter(|key| key.active) {
         let id = visible(&old.id);
         writeln!(
             err,
-            "next: give the new key to whoever has {id}, then: tidelock keys disable {id}"
+            "next: give the new key to whoever has {id}, then: tidelock keys disable {id}{again}"
         )?;
     }
     Ok(())
