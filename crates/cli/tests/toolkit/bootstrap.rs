@@ -87,7 +87,9 @@ fn a_bucket_and_a_table_are_made_once_and_terraform_keeps_its_state_there() {
         bootstrap(&world, &[&named[..], &["--dry-run"]].concat(), 0);
 
         let block = bootstrap(&world, &[&named[..], &["--print", "backend"]].concat(), 0).stdout;
+        // The block alone leads there.
         let terraform = world.store.terraform(&binary, &world.hermetic, "uses");
+        let terraform = terraform.through("http://127.0.0.1:1");
         terraform.write("main.tf", block + "output \"a\" { value = 1 }\n");
         terraform.ok(&["init"]);
         terraform.ok(&["apply", "-auto-approve"]);

@@ -44,7 +44,9 @@ pub fn backend(target: &Target, key: &str, reached: &Reached) -> String {
         .max()
         .unwrap_or_default();
     if !told.is_empty() {
-        out += "\n    use_path_style = true\n    endpoints = {\n";
+        // Terraform asks AWS's STS and IAM who it is, unless told otherwise, and knows no key of another store there.
+        out += "\n    skip_credentials_validation = true\n    skip_requesting_account_id  = true\n    \
+                use_path_style              = true\n    endpoints = {\n";
         for (service, url) in told {
             let _ = writeln!(out, "      {service:width$} = {}", quoted(url));
         }
