@@ -38,7 +38,13 @@ pub(crate) fn find(stock: &args::Stock, err: &mut dyn Write) -> Result<Found, Fa
         Ok(backend) => Some(backend),
         // Who names the bucket needs no configuration, and may stand in a directory of another one.
         Err(BackendError::None { .. } | BackendError::Other { .. }) if named.bucket.is_some() => None,
-        Err(why) => return Err(why.into()),
+        Err(why) => {
+            // A profile that is named and not there is what is wrong first.
+            if stock.profile.is_some() {
+                access(stock, None)?;
+            }
+            return Err(why.into());
+        }
     };
     let found = found.filter(|found| {
         let bucket = named.bucket.as_deref();

@@ -132,6 +132,20 @@ fn a_block_that_says_all_itself_leads_to_the_same_state() {
 }
 
 #[test]
+fn a_profile_that_is_not_there_is_said_before_anything_else() {
+    let world = crate::world::tidelock_alone();
+    let empty = world.workdir().join("empty");
+    fs::create_dir_all(&empty).unwrap();
+    for command in ["locks", "history", "doctor"] {
+        let refused = world.says_in(&empty, &[command, "--profile", "nosuch"], 2).stderr;
+        assert!(
+            refused.contains("there is no profile nosuch"),
+            "{command}: {refused}"
+        );
+    }
+}
+
+#[test]
 fn a_role_of_the_block_is_assumed_and_nobody_else_gets_in() {
     let Some(binary) = Terraform::find() else { return };
     for world in worlds() {

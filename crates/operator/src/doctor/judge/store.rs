@@ -55,8 +55,15 @@ pub(super) fn caller(setup: &Setup, caller: &Caller) -> Option<Finding> {
             ))
         }
         Caller::Silent(why) => {
-            let mend =
-                "check the endpoint (endpoints in the block, AWS_ENDPOINT_URL), the network and the proxy";
+            let mend = match why.contains("certificate") {
+                true => {
+                    "name the file with the certificate of the authority to trust: AWS_CA_BUNDLE, ca_bundle in the profile, or \
+                     custom_ca_bundle in the block"
+                }
+                false => {
+                    "check the endpoint (endpoints in the block, AWS_ENDPOINT_URL), the network and the proxy"
+                }
+            };
             Some(Finding::new(Id::EndpointSilent, visible(why), mend))
         }
     }

@@ -500,6 +500,20 @@ fn the_page_of_findings_has_every_one_and_no_other() {
 }
 
 #[test]
+fn a_certificate_that_nobody_vouches_for_is_told_from_a_server_that_is_silent() {
+    for (why, mend) in [
+        (
+            "no answer: invalid peer certificate: UnknownIssuer",
+            "AWS_CA_BUNDLE",
+        ),
+        ("no answer: Connection refused", "AWS_ENDPOINT_URL"),
+    ] {
+        let found = judge(&setup(), &Fact::Caller(Caller::Silent(why.to_owned())));
+        assert!(found[0].mend.contains(mend), "{why}: {}", found[0].mend);
+    }
+}
+
+#[test]
 fn what_a_stranger_has_written_neither_leaves_its_line_nor_its_quotes() {
     let evil = "a'; rm -rf ~ #\u{1b}[2J";
     let lock = but(lock(), |lock| {
