@@ -4,6 +4,7 @@
 //! before `,"hash":`, with the number and the hash of the line before among it.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use tidelock_core::limits::AUDIT_LINE_BYTES_MAX;
 use tidelock_doors::audit::{Entry, Mark};
 
 /// Stands before what is hashed, so that a hash of this log is none of anything else.
@@ -18,8 +19,19 @@ const DIGITS: usize = 64;
 /// Digits of the largest number.
 const SEQ_DIGITS_MAX: usize = 20;
 
-/// Adds the line of an entry that follows `last`, with its line feed, and moves `last` on to it.
+/// Adds the line of an entry that follows `last`, with its line feed, and moves `last` on to it. A line longer than readers take
+/// would end the log for them, so such an entry only says how much was decided and touched.
 pub(crate) fn seal(entry: &Entry, last: &mut Mark, lines: &mut Vec<u8>) {
+    let start = lines.len();
+    let mut next = add(entry, last, lines);
+    if lines.len() - start > AUDIT_LINE_BYTES_MAX {
+        lines.truncate(start);
+        next = add(&shortened(entry), last, lines);
+    }
+    *last = next;
+}
+
+fn add(entry: &Entry, last: &Mark, lines: &mut Vec<u8>) -> Mark {
     let (start, seq) = (lines.len(), last.seq + 1);
     lines.extend_from_slice(format!("{{\"seq\":{seq},\"prev\":\"{}\"", last.hash).as_bytes());
     let brace = lines.len();
@@ -32,7 +44,17 @@ pub(crate) fn seal(entry: &Entry, last: &mut Mark, lines: &mut Vec<u8>) {
     for part in [HASH, hash.as_bytes(), END, b"\n"] {
         lines.extend_from_slice(part);
     }
-    *last = Mark { seq, hash };
+    Mark { seq, hash }
+}
+
+fn shortened(entry: &Entry) -> Entry {
+    let (decided, parts) = (entry.decided.len(), entry.parts.len());
+    Entry {
+        decided: Vec::new(),
+        parts: Vec::new(),
+        note: format!("{decided} decisions about {parts} objects are left out: they are too long for a line"),
+        ..entry.clone()
+    }
 }
 
 /// Where a line stands in the chain, as it says itself.
@@ -90,6 +112,8 @@ fn hash_of(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use tidelock_doors::audit::{Decided, Effect};
+
     use super::*;
 
     fn entry(operation: &str) -> Entry {
@@ -118,6 +142,35 @@ mod tests {
         assert_eq!((second.mark.seq, &second.prev), (2, &first.mark.hash));
         let back: Entry = serde_json::from_slice(&lines[1]).unwrap();
         assert_eq!(back.operation, "b\n,\"hash\":\"x");
+    }
+
+    #[test]
+    fn a_line_is_never_longer_than_readers_take() {
+        let decided = Decided {
+            action: "s3:DeleteObject".to_owned(),
+            resource: "\u{1}".repeat(AUDIT_LINE_BYTES_MAX / 12 + 1),
+            effect: Effect::NotAllowed,
+            by: Vec::new(),
+            missing: String::new(),
+        };
+        let long = Entry {
+            decided: vec![decided.clone(), decided],
+            ..entry("DeleteObjects")
+        };
+        let (mut last, mut lines) = (Mark::default(), Vec::new());
+        for entry in [entry("a"), long, entry("b")] {
+            seal(&entry, &mut last, &mut lines);
+        }
+        let lines: Vec<_> = lines.split_inclusive(|byte| *byte == b'\n').collect();
+        assert!(lines.iter().all(|line| line.len() <= AUDIT_LINE_BYTES_MAX));
+        let links: Vec<_> = lines
+            .iter()
+            .map(|line| link(&line[..line.len() - 1]).unwrap())
+            .collect();
+        assert!(links.iter().all(|link| link.holds));
+        assert!(links.windows(2).all(|pair| pair[1].prev == pair[0].mark.hash));
+        let kept: Entry = serde_json::from_slice(lines[1]).unwrap();
+        assert!(kept.note.starts_with("2 decisions"), "{}", kept.note);
     }
 
     #[test]

@@ -192,6 +192,14 @@ impl Touched {
         self.serial = other.serial.or(self.serial);
     }
 
+    /// With its texts cut like those of the entry.
+    fn bounded(mut self) -> Touched {
+        for text in [&mut self.address, &mut self.version, &mut self.lock] {
+            text.truncate(text.floor_char_boundary(AUDIT_TEXT_BYTES_MAX));
+        }
+        self
+    }
+
     /// The lock of an address.
     pub(crate) fn lock_of(address: &Address, id: &LockId) -> Touched {
         Touched {
@@ -232,7 +240,7 @@ impl Entry {
         }
         match touched.as_slice() {
             [one] => self.touched(one),
-            _ => self.parts = touched,
+            _ => self.parts = touched.into_iter().map(Touched::bounded).collect(),
         }
     }
 
@@ -300,6 +308,15 @@ mod tests {
         entry.address = "b/\n\u{1b}".to_owned();
         let text = serde_json::to_string(&entry).unwrap();
         assert!(text.contains(r#""address":"b/\n\u001b""#), "{text}");
+    }
+
+    #[test]
+    fn what_a_stranger_says_of_one_of_many_is_cut_too() {
+        let part = |of: &str| Touched::at(format!("{of}/{}", "ü".repeat(9_999)));
+        let mut entry = Entry::default();
+        entry.notes((Vec::new(), vec![part("a"), part("b")]));
+        let longest = entry.parts.iter().map(|part| part.address.len()).max();
+        assert!(longest.is_some_and(|longest| longest <= AUDIT_TEXT_BYTES_MAX));
     }
 
     #[test]
