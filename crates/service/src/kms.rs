@@ -29,8 +29,7 @@ use crate::{
     operator::uuid,
     rows, to_the_end,
 };
-pub use sealing::DefaultKey;
-pub(crate) use sealing::forget_encryption;
+pub use sealing::{DefaultKey, forget_encryption};
 
 /// The keys as they are at one moment, with their material.
 #[derive(Default)]

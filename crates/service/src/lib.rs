@@ -67,7 +67,7 @@ pub use history::{Entry, EntryLock, Form, HistoryPage};
 pub use iam::{DirectoryError, NewAccessKey, RoleRights};
 pub use import::{Foreign, ImportError};
 pub use keys::{RootKey, RootKeys};
-pub use kms::{DefaultKey, Kms, KmsKeyWanted};
+pub use kms::{DefaultKey, Kms, KmsKeyWanted, forget_encryption};
 pub use listing::{ListQuery, Listed, Page, VersionListed, VersionPage, VersionQuery};
 pub use locks::{LockRequest, Locking};
 pub use multipart::{NewPart, Part, Seal, Upload, UploadPage};

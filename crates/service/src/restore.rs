@@ -238,9 +238,7 @@ impl Service {
     /// The body as it will be stored, and its blob: under the KMS key that the bucket has by now, else under its former one.
     async fn sealed(&self, bucket: &str, mut body: Body, bytes: &Bytes) -> Result<(Body, Bytes), Error> {
         let bucket = self.bucket(bucket).await?;
-        if bucket.default_key.is_some() {
-            forget_encryption(&mut body.content);
-        }
+        forget_encryption(&bucket, &mut body.content);
         let kms = self.seal_under(&bucket, &mut body.content).await?;
         let (stored, blob) = self.seal(bytes, kms).await?;
         Ok((Body { stored, ..body }, blob))

@@ -1,7 +1,7 @@
 //! Whether KMS keys may be used: by themselves, and through S3.
 
 use tidelock_core::{Address, Body, Content, kms::KmsKey, policy::ResourceRule};
-use tidelock_service::{Bucket, Error, Kms};
+use tidelock_service::{Bucket, Error, Kms, forget_encryption};
 
 use super::{Access, Ask, Denied, Owner, bucket_arn, object_arn};
 
@@ -48,6 +48,24 @@ impl Access {
         let kms = self.service.kms().await?;
         let shared = content.headers.contains_key(BUCKET_KEY);
         Ok(self.may_through_s3("kms:GenerateDataKey", (&kms, &key), address, shared))
+    }
+
+    /// Whether the caller may have the KMS keys used under which a body is, and under which it comes when it is made current
+    /// again.
+    ///
+    /// # Errors
+    /// As those of [`Access::may_open`] and [`Access::may_seal`].
+    pub(crate) async fn may_restore(
+        &self,
+        address: &Address,
+        body: &Body,
+    ) -> Result<Result<(), Denied>, Error> {
+        if let Err(denied) = self.may_open(address, body).await? {
+            return Ok(Err(denied));
+        }
+        let (bucket, mut content) = (self.service.bucket(address.bucket()).await?, body.content.clone());
+        forget_encryption(&bucket, &mut content);
+        self.may_seal(&bucket, address, &mut content).await
     }
 
     /// Refuses unless the caller may have S3 use this key: `kms:GenerateDataKey` to write, `kms:Decrypt` to read. The encryption

@@ -4,7 +4,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use tidelock_core::{Address, AddressError, Pattern, limits::HISTORY_PAGE_MAX};
-use tidelock_service::Sought;
+use tidelock_service::{FindPage, Found, Sought, Unread};
 
 use super::{Refusal, access, json, request::Request};
 use crate::{DoorBody, body};
@@ -103,7 +103,46 @@ pub(super) async fn find(request: &Request<'_>) -> Result<Response<DoorBody>, Re
     let mut page = request.service.find_resource(&sought, &prefix, &after).await?;
     access::keep(request, ACTION, |found| &found.address, &mut page.found).await?;
     access::keep(request, ACTION, |unread| &unread.address, &mut page.unread).await?;
+    keep_opened(request, &mut page).await?;
     Ok(json(&page))
+}
+
+/// Keeps what was found under KMS keys that the caller may use.
+async fn keep_opened(request: &Request<'_>, page: &mut FindPage) -> Result<(), Refusal> {
+    // What is found in one state stands together.
+    let mut last: Option<(String, bool)> = None;
+    for found in std::mem::take(&mut page.found) {
+        if last.as_ref().is_none_or(|(address, _)| *address != found.address) {
+            let why = why_closed(request, &found).await?;
+            last = Some((found.address.clone(), why.is_none()));
+            page.unread.extend(why.map(|why| Unread {
+                address: found.address.clone(),
+                why,
+            }));
+        }
+        if last.as_ref().is_some_and(|(_, is_open)| *is_open) {
+            page.found.push(found);
+        }
+    }
+    Ok(())
+}
+
+/// Why the caller may not see what is in a state, if that is so.
+async fn why_closed(request: &Request<'_>, found: &Found) -> Result<Option<String>, Refusal> {
+    let gone = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "an address that is none");
+    let address = Address::parse(&found.address).map_err(gone)?;
+    let body = match request.service.version(&address, found.version).await {
+        Ok(version) => version.body,
+        // It went in this moment.
+        Err(why) => return Ok(Some(why.to_string())),
+    };
+    Ok(match body {
+        Some(body) => match request.access.may_open(&address, &body).await {
+            Ok(may) => may.err().map(|denied| denied.to_string()),
+            Err(why) => Some(why.to_string()),
+        },
+        None => None,
+    })
 }
 
 /// `GET /admin/states?prefix=P&after=ADDRESS`
@@ -121,6 +160,9 @@ pub(super) async fn rollback(request: &Request<'_>) -> Result<Response<DoorBody>
         who,
     } = request.json()?;
     let address = request.address()?;
+    if let Some(body) = request.service.version(&address, version).await?.body {
+        request.access.may_restore(&address, &body).await??;
+    }
     let done = request
         .service
         .rollback(&address, version, over_md5.as_deref(), request.by(&who))

@@ -68,6 +68,8 @@ fn entry(kept: &RefusedWrite) -> serde_json::Value {
 pub(super) async fn adopt(request: &Request<'_>) -> Result<Response<DoorBody>, Refusal> {
     let Adopt { id, over_md5, who } = request.json()?;
     let address = request.address()?;
+    let kept = request.service.refused_write(&address, id).await?;
+    request.access.may_restore(&address, &kept.body).await??;
     let (over, by) = (over_md5.as_deref(), request.by(&who));
     let version = request.service.adopt(&address, id, over, by).await?;
     let state = version.body.as_ref().and_then(|body| body.state.as_ref());

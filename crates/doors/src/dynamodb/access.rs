@@ -109,6 +109,8 @@ impl Items<'_> {
             let owner = bucket_owner(self.access, state.bucket()).await?;
             let asks = [on_items.clone(), Ask::on_state("tidelock:Lock", state, &owner)];
             match operation {
+                // Whose the state is has no say in the tables of others.
+                _ if !self.is_home(&owner) && !self.is_own() => self.access.may(&on_items)?,
                 "DeleteItem" => {
                     let force = Ask::on_state("tidelock:ForceUnlock", state, &owner);
                     self.access.may_release(&asks, force)?;
@@ -160,6 +162,11 @@ impl Items<'_> {
     /// Whether the table is of the account whose the state is.
     fn is_home(&self, owner: &Owner) -> bool {
         split(&self.table.name).0 == owner.account
+    }
+
+    /// Whether the table is of the caller's account.
+    fn is_own(&self) -> bool {
+        split(&self.table.name).0 == self.access.account()
     }
 
     /// Refuses a search through the items, or through those of one hash key.

@@ -4,7 +4,7 @@
 //! permissions for Amazon S3 API operations" in the user guide.
 
 use http::HeaderMap;
-use tidelock_core::Address;
+use tidelock_core::{Address, VersionId};
 use tidelock_service::Error as ServiceError;
 
 use super::{
@@ -158,24 +158,34 @@ fn may_read_outputs_only(request: &Request<'_>, operation: Op) -> Result<bool> {
     Ok(request.access.allows(&[outputs]))
 }
 
-/// Refuses the deletion of one key of several.
+/// Refuses the deletion of one key of several, of this version if one is named. Who names an ETag has to be a reader too, as by
+/// header.
 ///
 /// # Errors
 /// `AccessDenied`.
-pub(super) fn may_delete(request: &Request<'_>, address: &Address, versioned: bool) -> Result<()> {
+pub(super) fn may_delete(
+    request: &Request<'_>,
+    address: &Address,
+    version: Option<&VersionId>,
+    names_etag: bool,
+) -> Result<()> {
     let arn = object_arn(address.bucket(), address.key());
     if let Some(state) = address.locked_by_file() {
         return may_release(request, &arn, &state);
     }
-    for (action, _) in actions(Op::DeleteObject, versioned) {
-        request
-            .access
-            .may(&Ask::new(action, arn.clone(), &request.owner))?;
-    }
-    for action in by_headers(Op::DeleteObject, request.headers) {
-        request
-            .access
-            .may(&Ask::new(action, arn.clone(), &request.owner))?;
+    let by_itself = actions(Op::DeleteObject, version.is_some());
+    let reads = names_etag.then_some("s3:GetObject");
+    for action in by_itself
+        .into_iter()
+        .map(|(action, _)| action)
+        .chain(by_headers(Op::DeleteObject, request.headers))
+        .chain(reads)
+    {
+        let mut ask = Ask::new(action, arn.clone(), &request.owner);
+        if let Some(version) = version {
+            ask = ask.with("s3:VersionId", version.as_str());
+        }
+        request.access.may(&ask)?;
     }
     Ok(())
 }

@@ -52,7 +52,8 @@ async fn one_of_batch(
     entry: &Entry,
     precondition: Precondition,
 ) -> Result<Deleted> {
-    access::may_delete(request, address, entry.id.is_some())?;
+    let names_etag = entry.etag.as_ref().is_some_and(|etag| etag != "*");
+    access::may_delete(request, address, entry.id.as_ref(), names_etag)?;
     one(request, address, entry.id.as_ref(), precondition).await
 }
 

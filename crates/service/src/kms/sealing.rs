@@ -124,9 +124,12 @@ impl Service {
     }
 }
 
-/// Takes off what a body says of its encryption, so that its new place decides. A customer's key is the writer's own business.
-pub(crate) fn forget_encryption(content: &mut Content) {
-    content
-        .headers
-        .retain(|name, _| ![ENCRYPTION, KMS_KEY, BUCKET_KEY].contains(&name.as_str()));
+/// What an older body says of its encryption when it becomes current again: nothing where the bucket names a KMS key, so that the
+/// bucket decides. A customer's key is the writer's own business.
+pub fn forget_encryption(bucket: &Bucket, content: &mut Content) {
+    if bucket.default_key.is_some() {
+        content
+            .headers
+            .retain(|name, _| ![ENCRYPTION, KMS_KEY, BUCKET_KEY].contains(&name.as_str()));
+    }
 }

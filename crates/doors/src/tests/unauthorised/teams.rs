@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{Method, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
+use md5::{Digest, Md5};
 use tidelock_core::{
     Versioning,
     iam::{self, DEFAULT_ACCOUNT},
@@ -104,7 +106,7 @@ fn basic(method: &str, uri: &str, body: &str) -> Case {
     case_of(None, method.parse().unwrap(), uri, Vec::new(), body)
 }
 
-fn dynamodb(operation: &str, body: &str) -> Case {
+pub(super) fn dynamodb(operation: &str, body: &str) -> Case {
     let headers = vec![
         ("x-amz-target", format!("DynamoDB_20120810.{operation}")),
         ("content-type", "application/x-amz-json-1.0".to_owned()),
@@ -161,6 +163,28 @@ async fn a_lock_table_of_ones_own_says_and_does_nothing_to_states_of_others() {
     let mut let_through = Vec::new();
     for id in ["vault/a/state", "vault/a/state-md5"] {
         for case in about_item(id) {
+            let answer = send(&doors, &case, Some(STRANGER)).await;
+            if !answer.is_refused() {
+                let_through.push(format!("{} of {id}: {}", case.name, answer.text));
+            }
+        }
+    }
+    assert_eq!(let_through, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_state_of_ones_own_opens_no_lock_table_of_others() {
+    let doors = with_states("").await;
+    let made = send(&doors, &s3(Method::PUT, "/strange", ""), Some(STRANGER)).await;
+    assert!(made.status.is_success(), "{}", made.text);
+    make_lock_table(&doors, OWNER).await;
+    let name = r#""arn:aws:dynamodb:us-east-1:111111111111:table/locks""#;
+    let mut let_through = Vec::new();
+    // Of a bucket that is not here nobody is the owner, and of theirs they are.
+    for id in ["elsewhere/a/state", "elsewhere/a/state-md5", "strange/a/state"] {
+        for mut case in about_item(id) {
+            let body = String::from_utf8(case.body.to_vec()).unwrap();
+            case.body = body.replace(r#""locks""#, name).into();
             let answer = send(&doors, &case, Some(STRANGER)).await;
             if !answer.is_refused() {
                 let_through.push(format!("{} of {id}: {}", case.name, answer.text));
@@ -384,6 +408,36 @@ async fn a_condition_on_an_etag_tells_it_to_nobody_who_may_not_read() {
             answer.text
         );
     }
+    let batch =
+        "<Delete><Object><Key>a/state</Key><ETag>00000000000000000000000000000000</ETag></Object></Delete>";
+    let answer = send(&doors, &delete_batch(batch), Some(MEMBER)).await;
+    assert!(
+        answer.text.contains("<Code>AccessDenied</Code>"),
+        "{}",
+        answer.text
+    );
+}
+
+fn delete_batch(list: &str) -> Case {
+    let headers = vec![("content-md5", STANDARD.encode(Md5::digest(list)))];
+    case_of(Some("s3"), Method::POST, "/vault?delete", headers, list)
+}
+
+#[tokio::test]
+async fn a_batch_is_judged_by_the_versions_that_it_names() {
+    let denied = r#"{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"s3:VersionId":"v1"}}}"#;
+    let doors = with_states(&format!("{ALL},{denied}")).await;
+    for (version, may) in [("v1", false), ("v2", true)] {
+        let batch =
+            format!("<Delete><Object><Key>a/state</Key><VersionId>{version}</VersionId></Object></Delete>");
+        let answer = send(&doors, &delete_batch(&batch), Some(MEMBER)).await;
+        assert_eq!(
+            !answer.text.contains("AccessDenied"),
+            may,
+            "{version}: {}",
+            answer.text
+        );
+    }
 }
 
 const PUBLIC: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",
@@ -499,13 +553,9 @@ async fn a_table_is_written_where_the_leading_keys_allow_it() {
     assert!(send(&doors, &scan, Some(MEMBER)).await.is_refused());
 }
 
-#[tokio::test]
-async fn a_state_under_a_key_is_written_and_read_only_by_who_may_use_the_key() {
-    let member = [
-        statement("Allow", r#"["s3:*","tidelock:*"]"#, "*"),
-        statement("Allow", r#""kms:DescribeKey""#, "*"),
-    ];
-    let (doors, service) = doors(&member.join(","));
+/// A server with the bucket `vault`, and a key of our account; `member` as for [`doors`].
+async fn with_key(member: &str) -> (Server, String) {
+    let (doors, service) = doors(member);
     service.open_keys().await.unwrap();
     service.create_bucket("vault", OURS).await.unwrap();
     let key = KmsKeyWanted {
@@ -516,11 +566,26 @@ async fn a_state_under_a_key_is_written_and_read_only_by_who_may_use_the_key() {
         tags: BTreeMap::new(),
     };
     let key = service.create_kms_key(key).await.unwrap();
+    (doors, key.arn())
+}
+
+/// Writes `a/state` under a key.
+fn put_under(key: &str, state: &str) -> Case {
     let headers = vec![
         ("x-amz-server-side-encryption", "aws:kms".to_owned()),
-        ("x-amz-server-side-encryption-aws-kms-key-id", key.arn()),
+        ("x-amz-server-side-encryption-aws-kms-key-id", key.to_owned()),
     ];
-    let put = case_of(Some("s3"), Method::PUT, "/vault/a/state", headers, STATE);
+    case_of(Some("s3"), Method::PUT, "/vault/a/state", headers, state)
+}
+
+#[tokio::test]
+async fn a_state_under_a_key_is_written_and_read_only_by_who_may_use_the_key() {
+    let member = [
+        statement("Allow", r#"["s3:*","tidelock:*"]"#, "*"),
+        statement("Allow", r#""kms:DescribeKey""#, "*"),
+    ];
+    let (doors, key) = with_key(&member.join(",")).await;
+    let put = put_under(&key, STATE);
     assert!(send(&doors, &put, Some(MEMBER)).await.is_refused());
     let written = send(&doors, &put, Some(OWNER)).await;
     assert!(written.status.is_success(), "{}", written.text);
@@ -534,6 +599,36 @@ async fn a_state_under_a_key_is_written_and_read_only_by_who_may_use_the_key() {
         let answer = send(&doors, &case, Some(OWNER)).await;
         assert!(answer.text.contains("hidden"), "{}: {}", case.name, answer.text);
     }
+}
+
+#[tokio::test]
+async fn operators_bring_nothing_out_from_under_a_key_that_they_may_not_use() {
+    let all = statement("Allow", r#"["s3:*","tidelock:*"]"#, "*");
+    let (doors, key) = with_key(&all).await;
+    let written = send(&doors, &put_under(&key, STATE), Some(OWNER)).await;
+    assert!(written.status.is_success(), "{}", written.text);
+    let other = STATE.replace("\"i\"", "\"j\"");
+    let refused = send(&doors, &put_under(&key, &other), Some(OWNER)).await;
+    assert!(!refused.status.is_success(), "{}", refused.text);
+    let list = basic("GET", "/admin/quarantine/vault/a/state", "");
+    let kept = send(&doors, &list, Some(MEMBER)).await;
+    let kept: serde_json::Value = serde_json::from_str(&kept.text).unwrap();
+    let adopted = format!(r#"{{"id":{}}}"#, kept["refused"][0]["id"]);
+    for case in [
+        basic("POST", "/admin/rollback/vault/a/state", r#"{"version":1}"#),
+        basic("POST", "/admin/adopt/vault/a/state", &adopted),
+    ] {
+        let answer = send(&doors, &case, Some(MEMBER)).await;
+        assert!(answer.is_refused(), "{}: {}", case.name, answer.text);
+        let answer = send(&doors, &case, Some(OWNER)).await;
+        assert!(answer.status.is_success(), "{}: {}", case.name, answer.text);
+    }
+    let find = basic("GET", "/admin/find?prefix=vault/&resource=t.hidden", "");
+    let answer = send(&doors, &find, Some(MEMBER)).await;
+    assert!(!answer.text.contains("hidden"), "{}", answer.text);
+    assert!(answer.text.contains("kms:Decrypt"), "{}", answer.text);
+    let answer = send(&doors, &find, Some(OWNER)).await;
+    assert!(answer.text.contains("hidden"), "{}", answer.text);
 }
 
 #[tokio::test]
