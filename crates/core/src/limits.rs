@@ -230,12 +230,18 @@ pub const BODY_BUDGET_MIB: usize = 1_024;
 
 const _: () = assert!(OBJECT_BYTES_MAX <= BODY_BUDGET_MIB as u64 * 1_024 * 1_024);
 
-/// Bodies up to this size take nothing of that budget, in bytes: a lock item of the longest info, escaped, fits. The
+/// Bodies in memory that have to be there before their signature can be verified, in MiB. They have a budget of their own: who
+/// knows no more than an access key id must not keep states from being saved.
+pub const UNPROVEN_BODY_BUDGET_MIB: usize = 128;
+
+/// Bodies up to this size take nothing of these budgets, in bytes: a lock item of the longest info, escaped, fits. The
 /// connections bound them: 512 MiB if each had one.
 pub const SMALL_BODY_BYTES_MAX: u64 = 32 * 1_024;
 
 /// Longest request of a JSON service, in bytes. DynamoDB's own limit for a batch.
 pub const JSON_BODY_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+
+const _: () = assert!(JSON_BODY_BYTES_MAX <= UNPROVEN_BODY_BUDGET_MIB as u64 * 1_024 * 1_024);
 
 /// Longest run token that is kept, in bytes: the ID of a CI job and its link fit.
 pub const RUN_TOKEN_BYTES_MAX: usize = 256;

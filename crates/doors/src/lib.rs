@@ -37,11 +37,11 @@ use tidelock_core::{
     Caller, Time,
     limits::{
         BODY_BUDGET_MIB, IAM_REQUEST_BYTES_MAX, JSON_BODY_BYTES_MAX, LOCK_INFO_BYTES_MAX, OBJECT_BYTES_MAX,
-        SMALL_BODY_BYTES_MAX,
+        SMALL_BODY_BYTES_MAX, UNPROVEN_BODY_BUDGET_MIB,
     },
 };
 use tidelock_service::{Credential, Service};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use access::{Access, Policies};
 use audit::{Asked, Audit};
@@ -68,6 +68,8 @@ pub struct Doors {
     hosts: Vec<String>,
     audit: Option<Arc<dyn Audit>>,
     policies: Arc<Policies>,
+    /// Memory for bodies of which nothing is proven yet, in MiB.
+    unproven: Semaphore,
 }
 
 /// Who asks through which protocol, before the signature is looked at.
@@ -93,6 +95,7 @@ impl Doors {
             hosts: Vec::new(),
             audit: None,
             policies: Arc::default(),
+            unproven: Semaphore::new(UNPROVEN_BODY_BUDGET_MIB),
         }
     }
 
@@ -265,7 +268,7 @@ impl Doors {
             Ok(claim) => claim,
             Err(error) => return iam::refuse(&error, ids),
         };
-        let _room = self.room(&parts.headers, IAM_REQUEST_BYTES_MAX).await;
+        let _room = self.unproven_room(&parts.headers, IAM_REQUEST_BYTES_MAX).await;
         let collected = payload::collect(&parts.headers, body, IAM_REQUEST_BYTES_MAX).await;
         // A body that cannot be had cannot be the one that was signed.
         let (form, sha256) = collected.unwrap_or_default();
@@ -338,7 +341,7 @@ impl Doors {
         B: http_body::Body<Data = Bytes>,
     {
         let claim = Claim::read(parts, &self.keyring, service, now).map_err(|error| error.json())?;
-        let room = self.room(&parts.headers, bytes_max).await;
+        let room = self.unproven_room(&parts.headers, bytes_max).await;
         let collected = payload::collect(&parts.headers, body, bytes_max).await;
         let (bytes, sha256) = collected.map_err(|error| error.json())?;
         let verified = claim.verify(Some(sha256)).map_err(|error| error.json())?;
@@ -404,6 +407,14 @@ impl Doors {
     /// Waits until there is memory for the body that the headers declare.
     async fn room(&self, headers: &HeaderMap, max_bytes: u64) -> Option<SemaphorePermit<'_>> {
         self.service.room(room_mib(headers, max_bytes)).await
+    }
+
+    /// The same, for a body that comes before its signature can be verified.
+    async fn unproven_room(&self, headers: &HeaderMap, max_bytes: u64) -> Option<SemaphorePermit<'_>> {
+        self.unproven
+            .acquire_many(room_mib(headers, max_bytes))
+            .await
+            .ok()
     }
 
     fn request_ids(&self) -> RequestIds {

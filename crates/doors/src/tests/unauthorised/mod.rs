@@ -7,6 +7,7 @@
 mod actions;
 mod cases;
 mod teams;
+mod unproven;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
