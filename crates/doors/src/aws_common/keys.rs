@@ -140,6 +140,7 @@ impl Keyring {
             (Some(key), _) => key.check(token, now).map(|()| key.clone()),
             (None, Some(service)) => service
                 .credential(access_key_id, token, now)
+                .and_then(|credential| self.still_known(credential))
                 .map(|credential| self.with_signing_keys(credential)),
             (None, None) => Err(CredentialError::Unknown),
         };
@@ -151,6 +152,15 @@ impl Keyring {
                 CredentialError::Expired => AuthError::ExpiredToken(id),
             }
         })
+    }
+
+    /// A session of the operator's ends with the key that it was begun with, which only the keyring knows.
+    fn still_known(&self, credential: Arc<Credential>) -> Result<Arc<Credential>, CredentialError> {
+        let began_with = &credential.principal.user_id;
+        match credential.rights.operator && !self.fixed.contains_key(began_with) {
+            true => Err(CredentialError::Token),
+            false => Ok(credential),
+        }
     }
 
     fn with_signing_keys(&self, credential: Arc<Credential>) -> Key {

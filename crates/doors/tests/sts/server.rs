@@ -141,12 +141,8 @@ impl Server {
         let service = Arc::new(service.with_oidc(Vec::new(), web.clone()));
         service.recover().await.unwrap();
         service.create_bucket("tfstate", DEFAULT_ACCOUNT).await.unwrap();
-        let operator = Server::operator();
-        let arn = format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/tidelock");
-        let key = Key::of_operator(operator.id, operator.secret, arn, DEFAULT_ACCOUNT.to_owned());
-        let keyring = Keyring::new([key]).with_directory(service.clone());
         let server = Server {
-            doors: Doors::new(service.clone(), Arc::new(keyring)),
+            doors: doors(&service, Server::operator()),
             service,
             clock,
             web,
@@ -165,6 +161,11 @@ impl Server {
             secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
             token: None,
         }
+    }
+
+    /// As after a start with a new key pair of the operator.
+    pub(crate) fn renew_operator(&mut self, pair: Pair) {
+        self.doors = doors(&self.service, pair);
     }
 
     pub(crate) fn pass(&self, ms: i64) {
@@ -314,6 +315,14 @@ impl Server {
         let (instructions, _) = sign(signable, &params).unwrap().into_parts();
         instructions.apply_to_request_http1x(request);
     }
+}
+
+/// All doors, for the operator with this key and for everybody in the directory.
+fn doors(service: &Arc<Service>, operator: Pair) -> Doors {
+    let arn = format!("arn:aws:iam::{DEFAULT_ACCOUNT}:user/tidelock");
+    let key = Key::of_operator(operator.id, operator.secret, arn, DEFAULT_ACCOUNT.to_owned());
+    let keyring = Keyring::new([key]).with_directory(service.clone());
+    Doors::new(service.clone(), Arc::new(keyring))
 }
 
 /// A policy of these statements.

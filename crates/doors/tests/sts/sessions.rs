@@ -6,7 +6,7 @@ use tidelock_core::{
     limits::SESSION_GRACE_MS,
 };
 
-use crate::server::{OTHER, Server, allows, trusts};
+use crate::server::{OTHER, Pair, Server, allows, trusts};
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 
@@ -72,6 +72,19 @@ async fn a_user_takes_a_session_of_its_own() {
         active: false,
     };
     server.ask(DEFAULT_ACCOUNT, off).await;
+    server.put(&session, "k", "x").await.refused(400, "InvalidToken");
+}
+
+#[tokio::test]
+async fn the_operators_sessions_end_with_the_operators_key() {
+    let mut server = Server::start().await;
+    let take = [("Action", "GetSessionToken")];
+    let session = server.sts(Some(&Server::operator()), &take).await.pair();
+    assert_eq!(server.put(&session, "k", "x").await.status, 200);
+    server.renew_operator(Pair {
+        id: "AKIATIDELOCKRENEWED0".to_owned(),
+        ..Server::operator()
+    });
     server.put(&session, "k", "x").await.refused(400, "InvalidToken");
 }
 
