@@ -96,7 +96,8 @@ async fn get(url: &str) -> Result<Bytes, String> {
     Ok(whole.map_err(|why| dial::chain(&*why))?.to_bytes())
 }
 
-fn is_here(host: &str) -> bool {
+/// Whether a host is this machine.
+pub(crate) fn is_here(host: &str) -> bool {
     let ip: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
     host == "localhost" || ip.is_some_and(|ip| ip.to_canonical().is_loopback())
 }

@@ -2,6 +2,7 @@
 
 use std::{env, io::Write, path::PathBuf};
 
+use hyper::Uri;
 use tidelock_core::{Address, diff::visible};
 use tidelock_operator::backend::{self, Backend, BackendError};
 
@@ -10,6 +11,7 @@ use crate::{
     args::{Configuration, Server},
     endpoint::Endpoint,
     exit::{Failure, Status},
+    fetch::is_here,
 };
 
 /// A state, and the admin door of the server that has it.
@@ -77,10 +79,18 @@ pub(crate) fn server(configuration: Configuration) -> Result<Admin, Failure> {
 /// The server that is named; else the one that the backend names; else the one that any command would find.
 fn server_of(found: Backend, server: Server) -> Result<Admin, Failure> {
     let is_named = server.profile.is_some() || server.place.data.is_some() || server.place.config.is_some();
-    let Some(endpoint) = found.endpoint.filter(|_| !is_named) else {
+    let Some(endpoint) = found.endpoint.clone().filter(|_| !is_named) else {
         return Admin::of(server);
     };
-    if let Some(keys) = found.keys {
+    if let Some(keys) = found.keys.clone() {
+        if !may_be_told(&found, &endpoint) {
+            let message = format!(
+                "the backend at {} names {endpoint} and no key for it: the secret of the key {} is not told there. If that is your \
+                 Tidelock, set AWS_ENDPOINT_URL to it too, or name it with --profile or --data",
+                found.at, keys.access_key_id
+            );
+            return Err(Failure::new(Status::Usage, message));
+        }
         let endpoint = Endpoint {
             ca: found.ca_bundle,
             ..Endpoint::plain(endpoint)
@@ -99,6 +109,12 @@ fn server_of(found: Backend, server: Server) -> Result<Admin, Failure> {
             );
             Failure::new(Status::Usage, message)
         })
+}
+
+/// Whether a server at the endpoint of the backend may be told the secret of its key, as HTTP basic authentication does.
+pub(crate) fn may_be_told(found: &Backend, endpoint: &str) -> bool {
+    let host = endpoint.parse::<Uri>();
+    found.keys_are_meant || host.is_ok_and(|uri| uri.host().is_some_and(is_here))
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -179,6 +195,32 @@ mod tests {
         let place = dir.path().join("main.tf").display().to_string();
         assert!(
             message.contains(&place) && message.contains("names no key"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_block_does_not_say_to_whom_the_secret_of_a_key_from_elsewhere_is_told() {
+        let keys = |name: &str| match name {
+            "AWS_ACCESS_KEY_ID" => Some("AKIAELSEWHERE".to_owned()),
+            "AWS_SECRET_ACCESS_KEY" => Some("hush".to_owned()),
+            _ => None,
+        };
+        let (dir, _) = directory("");
+        let found = |block: &str| {
+            let file = dir.path().join("main.tf");
+            let text = fs::read_to_string(&file).unwrap();
+            fs::write(&file, text.replace("http://127.0.0.1:1", block)).unwrap();
+            backend::find(dir.path(), &[], &keys).unwrap()
+        };
+        let here = server_of(found("http://127.0.0.1:1"), server(None)).unwrap();
+        assert_eq!(here.credentials.access_key_id, "AKIAELSEWHERE");
+        let failure = server_of(found("http://states.example:1"), server(None))
+            .err()
+            .unwrap();
+        let message = failure.error.to_string();
+        assert!(
+            message.contains("is not told there") && !message.contains("hush"),
             "{message}"
         );
     }

@@ -32,6 +32,7 @@ use crate::{
     endpoint::Endpoint,
     exit::{Failure, Status},
     running::Running,
+    target::may_be_told,
 };
 
 /// What a command is for.
@@ -95,9 +96,11 @@ fn is_of_server(place: Option<&str>, configuration: &Configuration) -> Result<bo
     }
     match of_directory(place, configuration)? {
         Some(backend) if backend.kind == Kind::Http => Ok(true),
-        Some(backend) => backend
-            .endpoint
-            .map_or(Ok(false), |url| answers(url, backend.ca_bundle)),
+        // Whom the server's own commands would not tell the key is asked as any store is: by signed requests.
+        Some(backend) => match &backend.endpoint {
+            Some(url) if may_be_told(&backend, url) => answers(url.clone(), backend.ca_bundle.clone()),
+            _ => Ok(false),
+        },
         None => of_environment(place),
     }
 }
@@ -149,7 +152,8 @@ fn of_environment(place: Option<&str>) -> Result<bool, Failure> {
     Ok(Running::find(config::data_directory(here)?).is_ok())
 }
 
-/// Whether it is Tidelock that answers at an endpoint. Where nobody does, its own commands say so best.
+/// Whether it is Tidelock that answers at an endpoint. Where nobody listens, its own commands say so best; who listens and does not
+/// say who it is gets no secret from them.
 fn answers(url: String, ca: Option<PathBuf>) -> Result<bool, Failure> {
     let way = Way::to(&Endpoint {
         ca,
@@ -157,19 +161,45 @@ fn answers(url: String, ca: Option<PathBuf>) -> Result<bool, Failure> {
     })?;
     let limit = Duration::from_millis(PROBE_MS);
     wait(async {
-        let asked = time::timeout(limit, server_of(&way)).await;
-        Ok(asked.ok().flatten().is_none_or(|server| server == b"Tidelock"))
+        let asked = time::timeout(limit, server_of(&way)).await.map_err(|_| {
+            let (seconds, authority) = (limit.as_secs(), way.authority());
+            let message =
+                format!("no answer from {authority} in {seconds} s; try again, or name another endpoint");
+            Failure::new(Status::Failed, message)
+        })?;
+        Ok(asked.is_none_or(|server| server == b"Tidelock"))
     })
 }
 
-/// What a server calls itself, empty where it does not; `None` where nobody answers.
+/// What a server calls itself, empty where it does not; `None` where nobody listens.
 async fn server_of(way: &Way) -> Option<Vec<u8>> {
     let (mut sender, _connection) = way.open().await.ok()?;
     let request = Request::head("/")
         .header(HOST, way.authority())
         .body(Full::<Bytes>::default())
         .ok()?;
-    let answer = sender.send_request(request).await.ok()?;
-    let server = answer.headers().get(SERVER);
+    let answer = sender.send_request(request).await.ok();
+    let server = answer.as_ref().and_then(|answer| answer.headers().get(SERVER));
     Some(server.map_or_else(Vec::new, |server| server.as_bytes().to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::{io::Write as _, net::TcpListener, thread};
+
+    use super::answers;
+
+    #[test]
+    fn who_listens_and_is_no_tidelock_gets_none_of_its_commands() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let talking = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"no HTTP\r\n\r\n").unwrap();
+        });
+        assert!(!answers(url.clone(), None).unwrap());
+        talking.join().unwrap();
+        assert!(answers(url, None).unwrap(), "nobody listens any more");
+    }
 }

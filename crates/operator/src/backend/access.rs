@@ -50,6 +50,7 @@ pub(super) fn over_s3(
         &config_files,
         &credentials_files,
     )?;
+    let apart_from_block = endpoints::found(&Settings::default(), environment, &found);
     let wanted = Wanted {
         profile: named,
         config_files,
@@ -66,6 +67,7 @@ pub(super) fn over_s3(
         endpoint: wanted.endpoints.get("s3").cloned(),
         region: wanted.region.clone(),
         ca_bundle: wanted.ca_bundle.clone(),
+        keys_are_meant: wanted.keys.is_some() || wanted.endpoints.get("s3") == apart_from_block.get("s3"),
         keys: keys(&wanted, found, environment),
         profile,
         table: settings.text("dynamodb_table"),
@@ -175,6 +177,8 @@ pub(super) fn over_http(
         profile: None,
         ca_bundle: None,
         keys: keys.or(found.keys),
+        // Terraform itself tells them there.
+        keys_are_meant: true,
         table: None,
         lock_file: false,
         encryption: Encryption::default(),

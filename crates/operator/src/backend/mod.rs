@@ -62,6 +62,9 @@ pub struct Backend {
     /// The key, where it is written down somewhere; `None` where SSO or the machine would give one. A role of the block is
     /// assumed with it.
     pub keys: Option<Keys>,
+    /// Whether the key is meant for that endpoint: whoever named the one named the other. A signature tells the endpoint no
+    /// secret; where the secret itself would be told, a block that anybody may have written must not say to whom.
+    pub keys_are_meant: bool,
     /// Where and as whom `backend "s3"` works, for the clients of S3, DynamoDB and what else stands beside them.
     pub wanted: Wanted,
     /// The lock table (`dynamodb_table`).

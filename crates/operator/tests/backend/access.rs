@@ -86,6 +86,21 @@ fn the_key_is_the_blocks_then_that_of_its_profile_then_the_variables_then_the_de
 }
 
 #[test]
+fn a_key_from_elsewhere_is_not_meant_for_the_endpoint_of_a_block() {
+    let block = |more: &str| Project::block(&s3(&format!("endpoint = \"http://states:1\"\n{more}")));
+    let is_meant = |project: Project| project.find().keys_are_meant;
+    assert!(!is_meant(in_environment(block(""))));
+    assert!(!is_meant(at_home(block(""))));
+    assert!(!is_meant(at_home(block("profile = \"p\""))));
+    let of_block = "access_key = \"BLOCK\"\nsecret_key = \"hush\"";
+    assert!(is_meant(in_environment(block(of_block))));
+    assert!(is_meant(
+        in_environment(block("")).set("AWS_ENDPOINT_URL", "http://states:1")
+    ));
+    assert!(is_meant(at_home(Project::block(S3))));
+}
+
+#[test]
 fn half_a_key_is_refused_as_terraform_refuses_it() {
     for half in ["access_key = \"HALF\"", "secret_key = \"hush\""] {
         let fault = in_environment(Project::block(&s3(half))).fault();
