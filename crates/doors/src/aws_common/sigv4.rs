@@ -59,6 +59,8 @@ pub struct Verified {
     pub credential: Arc<Credential>,
     /// What the body must be.
     pub payload: PayloadForm,
+    /// When it was signed, as the signer's clock has it.
+    pub signed: Time,
 }
 
 /// What a request states about its payload, before the signature is known to be good.
@@ -213,6 +215,7 @@ impl<'a> Claim<'a> {
             identity: self.identity(),
             credential: Arc::clone(self.key.credential()),
             payload,
+            signed: self.date.at,
         })
     }
 

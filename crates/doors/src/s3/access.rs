@@ -105,9 +105,10 @@ pub(super) fn without_absence(request: &Request<'_>, operation: Op, error: Error
     request.access.may(&list).err().map_or(error, Error::from)
 }
 
-/// Condition keys out of the headers: `x-amz-acl` is `s3:x-amz-acl`. What is secret stays out.
-pub(super) fn add_keys(access: &mut Access, headers: &HeaderMap) {
+/// Condition keys out of the signature and the headers: `x-amz-acl` is `s3:x-amz-acl`. What is secret stays out.
+pub(super) fn add_keys(access: &mut Access, headers: &HeaderMap, signature_age_ms: i64) {
     access.add("s3:signatureversion", "AWS4-HMAC-SHA256");
+    access.add("s3:signatureAge", &signature_age_ms.max(0).to_string());
     let signed_by = match headers.contains_key(http::header::AUTHORIZATION) {
         true => "REST-HEADER",
         false => "REST-QUERY-STRING",

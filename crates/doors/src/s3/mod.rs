@@ -97,7 +97,7 @@ impl Door<'_> {
             let operation = Op::of(&parts.method, &target, &query, &parts.headers)?;
             trace.operation = operation.name();
             found = Some(operation);
-            access::add_keys(&mut access, &parts.headers);
+            access::add_keys(&mut access, &parts.headers, begun.since(verified.signed));
             let bucket = target.bucket.as_deref().unwrap_or_default();
             let mut request = Request {
                 service: self.service,

@@ -440,6 +440,18 @@ async fn a_batch_is_judged_by_the_versions_that_it_names() {
     }
 }
 
+#[tokio::test]
+async fn the_age_of_a_signature_counts() {
+    for (operator, may) in [("NumericGreaterThan", true), ("NumericLessThanEquals", false)] {
+        let aged = format!(
+            r#"{{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{{"{operator}":{{"s3:signatureAge":"600000"}}}}}}"#
+        );
+        let doors = with_states(&format!("{ALL},{aged}")).await;
+        let answer = send(&doors, &s3(Method::GET, "/vault/a/state", ""), Some(MEMBER)).await;
+        assert_eq!(!answer.is_refused(), may, "{operator}: {}", answer.text);
+    }
+}
+
 const PUBLIC: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",
     "Resource":"arn:aws:s3:::vault/a/*"}}"#;
 const BLOCK: &str = "<PublicAccessBlockConfiguration><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
