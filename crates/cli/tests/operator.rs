@@ -142,7 +142,7 @@ fn locks_shows_holder_and_waiter_and_an_unlock_hands_over() {
         "  job        https://ci.example/job/7\n",
         "  waiting    1. bob-1@host",
         "in line now\n",
-        "unlock tfstate/app/terraform.tfstate ann-1\n",
+        "unlock tfstate/app/terraform.tfstate ann-1 --data=",
     ] {
         assert!(shown.contains(text), "no {text:?} in:\n{shown}");
     }
@@ -302,7 +302,7 @@ fn a_refused_write_is_looked_at_and_adopted() {
     let number = world.refuse_a_write();
     let list = world.says(&["rescue", "list", ADDRESS], 0).stdout;
     assert!(
-        list.contains(&format!("rescue diff {ADDRESS} {number}\n")),
+        list.contains(&format!("rescue diff {ADDRESS} {number} --data=")),
         "{list}"
     );
     let show = world.says(&["rescue", "show", ADDRESS, &number], 0).stdout;
