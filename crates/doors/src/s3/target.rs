@@ -69,7 +69,8 @@ fn bucket_of_host<'a>(host: &'a str, hosts: &[String]) -> Option<&'a str> {
         return None;
     }
     // `s3.localhost` and `s3.eu-west-1.amazonaws.com` are the service itself.
-    let service = |label: &str| label == "s3" || label.starts_with("s3-");
+    // A bucket may well be called `s3-state`.
+    let service = |label: &str| label == "s3" || label.strip_prefix("s3-").is_some_and(is_region);
     let name = front.unwrap_or(name);
     let before = name
         .match_indices('.')
@@ -82,6 +83,12 @@ fn bucket_of_host<'a>(host: &'a str, hosts: &[String]) -> Option<&'a str> {
         None => front,
     }
     .filter(|bucket| !bucket.is_empty())
+}
+
+/// Whether a label has the form of a region: `us-east-1`, `us-gov-west-1`.
+fn is_region(label: &str) -> bool {
+    let (place, number) = label.rsplit_once('-').unwrap_or_default();
+    place.contains('-') && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The parameters of a query, decoded, in their order.
@@ -180,6 +187,11 @@ mod tests {
             ("b.s3.tide.example.org", "/k", "b", "k"),
             ("b.c.s3.eu-west-1.localhost:9470", "/k", "b.c", "k"),
             ("b.c.s3.amazonaws.com", "/k/l", "b.c", "k/l"),
+            ("s3-state.localhost:9470", "/k", "s3-state", "k"),
+            ("s3-state.tide.example.org", "/k", "s3-state", "k"),
+            ("b.s3-state.localhost", "/k", "b.s3-state", "k"),
+            ("s3-eu-west-1.localhost", "/b/k", "b", "k"),
+            ("b.s3-eu-west-1.amazonaws.com", "/k", "b", "k"),
             ("127.0.0.1", "/", "", ""),
             ("127.0.0.1", "/b", "b", ""),
             ("127.0.0.1", "/b/", "b", ""),
