@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Response;
 use percent_encoding::percent_decode_str;
 use tidelock_core::decide::Claim;
-use tidelock_core::{Address, Body, Content, Version, VersionId};
+use tidelock_core::{Address, Body, Content, Version, VersionId, limits::CONFLICT_RETRIES_MAX};
 use tidelock_service::NewBody;
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     multipart,
     object::describe_written,
     range,
+    read::is_overtaken,
     request::{Request, document, quoted, set},
     xml::Document,
 };
@@ -73,6 +74,27 @@ impl Source {
             .map_err(|_| Error::new(Code::PreconditionFailed))?;
         Ok((version, body))
     }
+
+    /// The version to copy and its bytes, or those of the range.
+    async fn bytes(&self, request: &Request<'_>, range: Option<&str>) -> Result<(Version, Body, Bytes)> {
+        let service = request.service;
+        let mut again = 1..CONFLICT_RETRIES_MAX;
+        loop {
+            let (from, body) = self.find(request).await?;
+            let bytes = match range {
+                None => service.read_all(&self.address, from.seq, &body).await,
+                Some(range) => {
+                    let range = range::of_copy(range, body.size)?;
+                    let reading = service.reading(&self.address, from.seq, &body, range);
+                    reading.to_end().await
+                }
+            };
+            match bytes.map_err(Error::from) {
+                Err(error) if is_overtaken(&error) && self.id.is_none() && again.next().is_some() => {}
+                bytes => return Ok((from, body, bytes?)),
+            }
+        }
+    }
 }
 
 /// CopyObject.
@@ -82,7 +104,7 @@ impl Source {
 pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let address = request.address()?;
     let source = Source::read(request.header(COPY_SOURCE)?.unwrap_or_default())?;
-    let (from, body) = source.find(request).await?;
+    let (from, body, bytes) = source.bytes(request, None).await?;
     let mut content = content(request, &body).await?;
     if source.address == address && source.id.is_none() && !changes(request, &body, &content)? {
         return Err(Error::because(
@@ -91,7 +113,6 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
              object's metadata, storage class, website redirect location or encryption attributes.",
         ));
     }
-    let bytes = request.service.read_all(&source.address, from.seq, &body).await?;
     content.headers.extend(checksum(request, &body, &bytes)?);
     seal_under(request, &mut content).await?;
     let new = NewBody {
@@ -182,13 +203,8 @@ fn md5(body: &Body) -> Result<[u8; 16]> {
 /// In S3's words.
 pub(crate) async fn part(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let source = Source::read(request.header(COPY_SOURCE)?.unwrap_or_default())?;
-    let (from, body) = source.find(request).await?;
-    let range = match request.header("x-amz-copy-source-range")? {
-        Some(header) => range::of_copy(header, body.size)?,
-        None => 0..body.size,
-    };
-    let reading = request.service.reading(&source.address, from.seq, &body, range);
-    let bytes = reading.to_end().await?;
+    let range = request.header("x-amz-copy-source-range")?;
+    let (from, _, bytes) = source.bytes(request, range).await?;
     let is_own = source.id.is_some() && source.address == request.address()?;
     let of = is_own.then_some(from.seq);
     let part = multipart::store_part(request, bytes, None, None, of).await?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use md5::{Digest, Md5};
-use tidelock_core::{Address, Body, Version, outputs_only};
+use tidelock_core::{Address, Body, Version, limits::CONFLICT_RETRIES_MAX, outputs_only};
 
 use super::{
     checksums,
@@ -35,6 +35,22 @@ pub(crate) enum Source {
 /// # Errors
 /// In S3's words.
 pub(crate) async fn get(request: &Request<'_>) -> Result<Response<DoorBody>> {
+    for _ in 1..CONFLICT_RETRIES_MAX {
+        match found(request).await {
+            Err(error) if is_overtaken(&error) && request.version_id()?.is_none() => {}
+            answer => return answer,
+        }
+    }
+    found(request).await
+}
+
+/// Whether what was found was overwritten or deleted before it was read, so that something else is there now.
+pub(crate) fn is_overtaken(error: &Error) -> bool {
+    error.code == Code::SlowDown.name()
+}
+
+/// The answer from what is found now.
+async fn found(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let (version, source) = find(request).await?;
     let body = match &version.body {
         Some(body) => body,

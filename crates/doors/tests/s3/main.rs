@@ -11,6 +11,7 @@ mod logging;
 mod multipart;
 mod object_lock;
 mod objects;
+mod overtaken;
 mod policies;
 mod server;
 mod versions;

@@ -28,7 +28,7 @@ use tidelock_doors::{
     Doors, Peer,
     aws_common::keys::{Key, Keyring},
 };
-use tidelock_engine::MemoryEngine;
+use tidelock_engine::{Engine, MemoryEngine};
 use tidelock_service::{Service, World};
 
 pub(crate) const ACCESS_KEY_ID: &str = "AKIATIDELOCKTEST0001";
@@ -68,12 +68,16 @@ pub(crate) struct Answer {
 impl Server {
     /// An empty server.
     pub(crate) fn new() -> Server {
+        Server::over(Arc::new(MemoryEngine::new()))
+    }
+
+    /// The same, over another engine.
+    pub(crate) fn over(engine: Arc<dyn Engine>) -> Server {
         let key = |id: &str, account: &str| {
             let arn = format!("arn:aws:iam::{account}:user/test");
             Key::of_operator(id.into(), SECRET.into(), arn, account.into())
         };
         let keys = [key(ACCESS_KEY_ID, ACCOUNT), key(OTHER_KEY_ID, OTHER_ACCOUNT)];
-        let engine = Arc::new(MemoryEngine::new());
         let service = Arc::new(Service::new(
             engine,
             Arc::new(RealTime(AtomicU64::new(0))),

@@ -221,7 +221,8 @@ impl Service {
     /// All bytes of a body: of the version of this number, or of the refused write.
     ///
     /// # Errors
-    /// [`Error::Damaged`], also when its bytes are gone; [`Error::Engine`], also when the version was deleted since it was found.
+    /// [`Error::Damaged`], also when its bytes are gone; [`Error::Busy`] when the version was deleted since it was found;
+    /// [`Error::Engine`].
     pub async fn read_all(&self, address: &Address, seq: u64, body: &Body) -> Result<Bytes, Error> {
         let (bytes, _room) = self.unpack(address, seq, body).await?;
         Ok(bytes)
@@ -305,9 +306,8 @@ impl Service {
     /// How the body of this number lies now.
     async fn look_again(&self, address: &Address, seq: u64) -> Result<Link, Error> {
         let link = self.link(address, seq).await?;
-        link.ok_or_else(|| {
-            EngineError::Unavailable("the version was deleted while it was read".to_owned()).into()
-        })
+        // It was deleted meanwhile: who looks for it again finds what is there now.
+        link.ok_or_else(|| Error::Busy(address.to_string()))
     }
 
     /// The body of a version, current or older, or of a refused write.
