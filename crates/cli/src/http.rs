@@ -108,7 +108,7 @@ where
     let told = untold.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (head, body) = request.into_parts();
-        let (body, unread) = RequestBody::new(body);
+        let (body, unread) = RequestBody::new(&head, body);
         let answer = handler(Request::from_parts(head, body), peer);
         // Whoever asks for more has read the answer before.
         told.set(None);

@@ -3,6 +3,10 @@
 //! A client that is answered before it has sent its body, with `Expect: 100-continue` above all, may send it all the
 //! same or leave it out, and the next bytes on the connection are then a body or a request: nobody can tell. Such an
 //! answer has to end the connection, and to say so (RFC 9110, section 10.1.1).
+//!
+//! boto3 sends `Expect: 100-continue` with an empty body too. hyper has nothing to ask for then, and boto3 reads the answer to
+//! its next such request on that connection wrongly (`awsrequest.py` of botocore): it hangs until its time is up. So that ends
+//! the connection as well.
 
 use std::{
     pin::Pin,
@@ -16,7 +20,8 @@ use std::{
 use hyper::{
     Response,
     body::{Body, Frame, Incoming, SizeHint},
-    header::{CONNECTION, HeaderValue},
+    header::{CONNECTION, EXPECT, HeaderValue},
+    http::request::Parts,
 };
 
 /// The body of a request, for whoever answers it.
@@ -26,20 +31,28 @@ pub(crate) struct RequestBody {
 }
 
 /// What is known about the body, for whoever sends the answer.
-pub(crate) struct Unread(Arc<AtomicBool>);
+pub(crate) struct Unread {
+    unread: Arc<AtomicBool>,
+    /// Whether the client asks if it may send a body that it does not have.
+    is_expected_empty: bool,
+}
 
 impl RequestBody {
-    pub(crate) fn new(body: Incoming) -> (Self, Unread) {
-        let unread = Arc::new(AtomicBool::new(!body.is_end_stream()));
-        let watch = Unread(Arc::clone(&unread));
+    pub(crate) fn new(head: &Parts, body: Incoming) -> (Self, Unread) {
+        let is_empty = body.is_end_stream();
+        let unread = Arc::new(AtomicBool::new(!is_empty));
+        let watch = Unread {
+            unread: Arc::clone(&unread),
+            is_expected_empty: is_empty && head.headers.contains_key(EXPECT),
+        };
         (Self { body, unread }, watch)
     }
 }
 
 impl Unread {
-    /// Announces the end of the connection where some of the body has not been read.
+    /// Announces the end of the connection where some of the body has not been read, or the client is not to use it again.
     pub(crate) fn announce<B>(&self, mut response: Response<B>) -> Response<B> {
-        if self.0.load(Ordering::Relaxed) {
+        if self.is_expected_empty || self.unread.load(Ordering::Relaxed) {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));

@@ -306,3 +306,20 @@ fn a_refusal_before_the_body_ends_the_connection_and_says_so() {
         read.text()
     );
 }
+
+/// boto3 does that for every empty object, and would read the answer to its next PUT on that connection wrongly.
+#[test]
+fn an_answer_to_who_asks_whether_to_send_nothing_ends_the_connection_and_says_so() {
+    let mut world = World::new();
+    let empty = Request {
+        body: Vec::new(),
+        ..put("empty")
+    };
+    let written = world.client.send(&empty.header("expect", "100-continue"));
+    assert_eq!(
+        (written.status, written.header("connection")),
+        (200, Some("close")),
+        "{}",
+        written.text()
+    );
+}
