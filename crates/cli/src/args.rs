@@ -270,7 +270,7 @@ pub(crate) struct Place {
     /// The data directory [default: ./tidelock-data]
     #[arg(long, env = "TIDELOCK_DATA", value_name = "DIR", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
-    /// A TOML file with `data`, `listen`, `log_format`, `plans`, `stale`, `stale_after`, `root_key`, `retention`, `tls`, `plain_http`, `oidc`, `audit`; flags and variables come before it
+    /// A TOML file with `data`, `listen`, `hosts`, `log_format`, `plans`, `stale`, `stale_after`, `root_key`, `retention`, `tls`, `plain_http`, `oidc`, `audit`; flags and variables come before it
     #[arg(long, env = "TIDELOCK_CONFIG", value_name = "FILE", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
 }
@@ -311,6 +311,7 @@ Beyond this machine it listens with TLS only, unless --plain-http says that a pr
 --config: tls = { cert = \"FILE\", key = \"FILE\", client_ca = \"FILE\" } or tls = { self_signed = true }, plain_http = true.
 
 In the file of --config, and only there:
+  hosts = [\"state.example.org\"]   the server's names: what stands before one, as in tfstate.state.example.org, is a bucket
   plans = \"shared\"      plans do not wait for plans; \"exclusive\": they do, as on AWS
   stale = \"report\"      a lock whose holder is silent stays; \"remove\": the next caller takes it over
   stale_after = \"2h\"    how long a holder is silent before its lock counts as stale

@@ -8,10 +8,12 @@ mod tls;
 
 use std::{
     env, fs, io,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
 use jiff::SignedDuration;
+use rustls::pki_types::DnsName;
 use serde::Deserialize;
 use tidelock_core::limits::STALE_AFTER_MS;
 use tidelock_service::{Issuer, Plans, Stale};
@@ -34,6 +36,8 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:9470";
 pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) listen: String,
+    /// Names of the server, below which a further label is a bucket.
+    pub(crate) hosts: Vec<String>,
     pub(crate) transport: Transport,
     pub(crate) log_format: LogFormat,
     pub(crate) root_key: Source,
@@ -51,6 +55,7 @@ impl Settings {
             issuers: Vec::new(),
             collector: None,
             listen: "127.0.0.1:0".to_owned(),
+            hosts: Vec::new(),
             transport: Transport::Loopback,
             log_format: LogFormat::Human,
             service: tidelock_service::Settings::default(),
@@ -63,6 +68,8 @@ impl Settings {
 struct File {
     data: Option<PathBuf>,
     listen: Option<String>,
+    #[serde(default)]
+    hosts: Vec<String>,
     log_format: Option<LogFormat>,
     plans: Option<Plans>,
     stale: Option<Stale>,
@@ -91,6 +98,7 @@ pub(crate) fn settings(serve: Serve) -> Result<Settings, Failure> {
             .listen
             .or(file.listen)
             .unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
+        hosts: hosts(file.hosts)?,
         transport: tls::transport(serve.tls, file.tls, file.plain_http)?,
         log_format: serve.log_format.or(file.log_format).unwrap_or(LogFormat::Human),
         service: tidelock_service::Settings {
@@ -100,6 +108,21 @@ pub(crate) fn settings(serve: Serve) -> Result<Settings, Failure> {
             retention: retention::retention(file.retention)?,
         },
     })
+}
+
+/// Names as they stand in `Host`: without scheme, port and wildcard.
+fn hosts(given: Vec<String>) -> Result<Vec<String>, Failure> {
+    let is_name = |host: &String| {
+        let known = DnsName::try_from(host.as_str()).is_ok();
+        known && !host.ends_with('.') && host.parse::<IpAddr>().is_err()
+    };
+    match given.iter().find(|host| !is_name(host)) {
+        Some(host) => Err(Failure::new(
+            Status::Usage,
+            format!("hosts must be names such as state.example.org, not `{host}`"),
+        )),
+        None => Ok(given.iter().map(|host| host.to_ascii_lowercase()).collect()),
+    }
 }
 
 fn stale_after_ms(given: Option<SignedDuration>) -> Result<i64, Failure> {
@@ -224,6 +247,29 @@ mod tests {
             ("127.0.0.1:2", LogFormat::Json)
         );
         assert_eq!(settings(serve(None)).unwrap().listen, DEFAULT_LISTEN);
+    }
+
+    #[test]
+    fn the_file_says_below_which_names_buckets_are() {
+        let hosts = |text: &str| {
+            let (_dir, path) = written(text);
+            settings(serve(Some(path))).map(|settings| settings.hosts)
+        };
+        assert_eq!(hosts("").unwrap(), Vec::<String>::new());
+        assert_eq!(
+            hosts("hosts = ['State.example.org', 'tidelock']").unwrap(),
+            ["state.example.org", "tidelock"]
+        );
+        for host in [
+            "",
+            "*.example.org",
+            "https://state.example.org",
+            "state.example.org:9470",
+            "10.0.0.5",
+        ] {
+            let failure = hosts(&format!("hosts = ['{host}']")).unwrap_err();
+            assert_eq!(failure.status, Status::Usage, "{host}");
+        }
     }
 
     #[test]

@@ -77,7 +77,9 @@ impl Server {
             None => (make_first(&data, &service).await?, true),
         };
         let listener = listen_on(&settings.listen).await?;
-        let doors = Doors::new(service.clone(), keyring(&credentials, &service)).with_audit(audit.clone());
+        let doors = Doors::new(service.clone(), keyring(&credentials, &service))
+            .with_hosts(settings.hosts)
+            .with_audit(audit.clone());
         let doors = Arc::new(doors);
         let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
