@@ -191,6 +191,14 @@ pub(super) fn may_delete(
     Ok(())
 }
 
+/// Refuses tags for a bucket in the making, which only the request's body tells of.
+///
+/// # Errors
+/// `AccessDenied`.
+pub(super) fn may_tag_bucket(request: &Request<'_>) -> Result<()> {
+    Ok(request.access.may(&ask(request, "s3:TagResource", On::Bucket))?)
+}
+
 /// Whether the caller may end a lock that is another's.
 pub(super) fn may_force(request: &Request<'_>, state: &Address) -> bool {
     let file = object_arn(state.bucket(), &format!("{}.tflock", state.key()));

@@ -9,7 +9,7 @@ use tidelock_core::{
 use tidelock_service::{Bucket, Error as ServiceError};
 
 use super::{
-    acl,
+    access, acl,
     encryption::{self, default_key},
     error::{Code, Error, Result},
     lifecycle, logging, object_lock, policy,
@@ -59,16 +59,17 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Response<DoorBody>> {
 /// CreateBucket. A new bucket is as S3 makes it: its owner owns every object, and all public access is blocked.
 ///
 /// # Errors
-/// `BucketAlreadyExists`, `BucketAlreadyOwnedByYou`, `InvalidBucketName`, `MalformedXML`.
+/// `BucketAlreadyExists`, `BucketAlreadyOwnedByYou`, `InvalidBucketName`, `MalformedXML`; `AccessDenied` and `InvalidTag` for
+/// its tags.
 pub(crate) async fn create(request: &Request<'_>, body: &[u8]) -> Result<Response<DoorBody>> {
     let name = request.bucket()?;
     let is_locked = request
         .header("x-amz-bucket-object-lock-enabled")?
         .is_some_and(|on| on.eq_ignore_ascii_case("true"));
-    if !body.is_empty() {
-        // The constraint names a region; a bucket here is in every one.
-        Element::parse(body, "CreateBucketConfiguration")?;
-    }
+    let tags = match body.is_empty() {
+        true => None,
+        false => tags_of_new(request, &Element::parse(body, "CreateBucketConfiguration")?)?,
+    };
     let ownership = request
         .header("x-amz-object-ownership")?
         .unwrap_or(OWNER_ENFORCED);
@@ -80,6 +81,9 @@ pub(crate) async fn create(request: &Request<'_>, body: &[u8]) -> Result<Respons
         keep(OWNERSHIP, controls);
         if delivers {
             keep(acl::DOCUMENT, "log-delivery-write".to_owned());
+        }
+        if let Some(tags) = tags {
+            keep("tagging", tags.finish());
         }
         block_public_access(bucket);
         if is_locked {
@@ -96,6 +100,17 @@ pub(crate) async fn create(request: &Request<'_>, body: &[u8]) -> Result<Respons
     let mut response = empty(StatusCode::OK);
     set(&mut response, "location", &format!("/{name}"));
     Ok(response)
+}
+
+/// The tags that a new bucket is to have. Of the rest that a configuration says, the constraint names a region, and a bucket
+/// here is in every one.
+fn tags_of_new(request: &Request<'_>, configuration: &Element) -> Result<Option<Document>> {
+    let Some(set) = configuration.child("Tags") else {
+        return Ok(None);
+    };
+    access::may_tag_bucket(request)?;
+    let tags = tagging::of_set(set, BUCKET_TAGS_MAX)?;
+    Ok((!tags.is_empty()).then(|| tagging::shown(&tags)))
 }
 
 fn ownership_controls(header: &str) -> Result<String> {

@@ -24,14 +24,19 @@ pub(crate) async fn get(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let Some(body) = &version.body else {
         return Err(Error::new(Code::MethodNotAllowed).with("ResourceType", "DeleteMarker"));
     };
-    let mut xml = Document::new("Tagging");
-    xml.open("TagSet");
-    for (key, value) in &body.content.tags {
-        xml.open("Tag").text("Key", key).text("Value", value).close();
-    }
-    let mut response = document(xml);
+    let mut response = document(shown(&body.content.tags));
     describe_version(request, &mut response, &version).await?;
     Ok(response)
+}
+
+/// A `Tagging` document of these tags.
+pub(crate) fn shown(tags: &BTreeMap<String, String>) -> Document {
+    let mut xml = Document::new("Tagging");
+    xml.open("TagSet");
+    for (key, value) in tags {
+        xml.open("Tag").text("Key", key).text("Value", value).close();
+    }
+    xml
 }
 
 /// PutObjectTagging.
@@ -73,8 +78,16 @@ async fn set(
 /// # Errors
 /// `MalformedXML`, `InvalidTag`, `BadRequest`.
 pub(crate) fn of_document(tagging: &Element, max: usize) -> Result<BTreeMap<String, String>> {
+    let set = tagging.child("TagSet");
+    of_set(set.ok_or_else(|| Error::new(Code::MalformedXML))?, max)
+}
+
+/// The tags in an element.
+///
+/// # Errors
+/// As [`of_document`].
+pub(crate) fn of_set(set: &Element, max: usize) -> Result<BTreeMap<String, String>> {
     let malformed = || Error::new(Code::MalformedXML);
-    let set = tagging.child("TagSet").ok_or_else(malformed)?;
     let pairs: Result<Vec<_>> = set
         .children
         .iter()

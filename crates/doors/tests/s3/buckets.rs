@@ -362,3 +362,22 @@ async fn a_bucket_belongs_to_the_account_that_made_it() {
         assert_eq!(shown.element("ID"), theirs.element("ID"), "{query}");
     }
 }
+
+#[tokio::test]
+async fn a_new_bucket_has_the_tags_that_it_was_made_with() {
+    let server = Server::new();
+    let made = |tags: &str| {
+        let xml = format!("<CreateBucketConfiguration><Tags>{tags}</Tags></CreateBucketConfiguration>");
+        server.put("/tagged").body(xml)
+    };
+    let tag = "<Tag><Key>team</Key><Value>a &amp; b</Value></Tag>";
+    made(&format!("{tag}{tag}")).refused(400, "InvalidTag").await;
+    server.get("/tagged?tagging").refused(404, "NoSuchBucket").await;
+    made(tag).ok().await;
+    let tags = server.get("/tagged?tagging").ok().await;
+    assert!(
+        tags.text().contains(&format!("<TagSet>{tag}</TagSet>")),
+        "{}",
+        tags.text()
+    );
+}
