@@ -9,6 +9,9 @@ use super::{
     target::{Query, Target},
 };
 
+/// The account that S3 Control is asked about: in each of its requests, and in none of S3.
+const S3_CONTROL: &str = "x-amz-account-id";
+
 /// One operation, named as AWS names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -80,6 +83,8 @@ impl Operation {
         headers: &HeaderMap,
     ) -> Result<Operation> {
         let found = match (&target.bucket, &target.key) {
+            // Of S3 Control nothing is served. Terraform's provider asks it for a bucket's tags, and then S3 itself.
+            _ if headers.contains_key(S3_CONTROL) => None,
             (None, None) => (method == Method::GET).then_some(Op::ListBuckets),
             (None, Some(_)) => return Err(Error::new(Code::InvalidBucketName)),
             (Some(_), None) => of_bucket(method, query),
@@ -305,6 +310,15 @@ mod tests {
             of(Method::PUT, "/b/l?partNumber=1&uploadId=u", &copy).as_deref(),
             Ok("UploadPartCopy")
         );
+    }
+
+    #[test]
+    fn requests_of_s3_control_are_no_objects() {
+        let path = "/000000000000/v20180820/tags/arn%3Aaws%3As3%3A%3A%3Ab";
+        let account = [("x-amz-account-id", "000000000000")];
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            assert_eq!(of(method, path, &account), Err("MethodNotAllowed"));
+        }
     }
 
     #[test]
