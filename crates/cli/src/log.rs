@@ -8,7 +8,9 @@ use crate::args::LogFormat;
 pub(crate) fn start(format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::INFO)
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        // What cannot be written is lost: to say so on standard error again would end the request.
+        .log_internal_errors(false);
     match format {
         LogFormat::Human => builder
             .with_target(false)

@@ -127,6 +127,23 @@ fn the_first_start_makes_a_versioned_bucket_and_a_lock_table() {
 }
 
 #[test]
+fn a_server_whose_log_cannot_be_written_goes_on_answering() {
+    let hermetic = Hermetic::new();
+    let data = hermetic.workdir("place").join("data");
+    let place = data.to_str().unwrap();
+    let command = command(&hermetic, &["serve", "--listen", "127.0.0.1:0", "--data", place]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let server = Serving::logging_to(Some(full), command, place);
+    let mut client = Client::new(server.authority(), credentials(&data));
+    let path = format!("/{BUCKET}/k");
+    for _ in 0..2 {
+        assert_eq!(client.send(&Request::new("PUT", &path, "x")).status, 200);
+        assert_eq!(client.send(&Request::new("GET", &path, "")).text(), "x");
+    }
+    assert_eq!(server.stop().0, 0);
+}
+
+#[test]
 fn a_later_start_is_brief_and_keeps_the_credentials() {
     let hermetic = Hermetic::new();
     let data = hermetic.workdir("place").join("data");

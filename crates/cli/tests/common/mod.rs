@@ -46,9 +46,15 @@ impl Serving {
         )
     }
 
-    pub(crate) fn of(mut command: Command, name: &str) -> Self {
+    pub(crate) fn of(command: Command, name: &str) -> Self {
+        Self::logging_to(None, command, name)
+    }
+
+    /// With this as standard error, instead of the file that [`Serving::log`] reads.
+    pub(crate) fn logging_to(stderr: Option<fs::File>, mut command: Command, name: &str) -> Self {
         let log = std::env::temp_dir().join(format!("tidelock-{}.log", name.replace('/', "-")));
-        let stderr = fs::File::create(&log).unwrap();
+        let file = fs::File::create(&log).unwrap();
+        let stderr = stderr.unwrap_or(file);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
