@@ -53,7 +53,7 @@ pub struct Bucket {
     closing: bool,
 }
 
-/// Buckets of before there were accounts.
+/// Whose it is where nobody has written that down.
 fn default_account() -> String {
     DEFAULT_ACCOUNT.to_owned()
 }
@@ -62,7 +62,8 @@ impl Service {
     /// Makes a bucket that belongs to the account `owner`.
     ///
     /// # Errors
-    /// [`Error::BucketExists`]; [`Error::NoSuchBucket`] for a name that S3 would not take; [`Error::TooManyBuckets`].
+    /// [`Error::BucketExists`], also where another account's has left history; [`Error::NoSuchBucket`] for a name that S3 would not
+    /// take; [`Error::TooManyBuckets`].
     pub async fn create_bucket(&self, name: &str, owner: &str) -> Result<Bucket, Error> {
         self.create_bucket_with(name, owner, |_| {}).await
     }
@@ -91,6 +92,11 @@ impl Service {
             closing: false,
         };
         configure(&mut bucket);
+        // Who has a bucket reads the history below its name.
+        let former = self.former_owner(name).await?;
+        if former.is_some_and(|former| former != owner) {
+            return Err(Error::BucketExists(name.to_owned()));
+        }
         let row = rows::bucket(name);
         let known = self.engine.scan(rows::space(b'b'), BUCKETS_MAX).await?;
         if known.len() == BUCKETS_MAX && !known.iter().any(|(other, _)| *other == row) {
@@ -99,6 +105,7 @@ impl Service {
         let batch = Batch {
             checks: vec![(row.clone(), Expect::Absent)],
             puts: vec![(row, rows::encode(&bucket))],
+            deletes: vec![rows::former_bucket(name)],
             ..Batch::default()
         };
         if self.commit(batch).await? {
@@ -244,12 +251,45 @@ impl Service {
                 .unwrap_or_else(|| Error::BucketNotEmpty(name.to_owned())));
         }
         self.drop_uploads(name).await?;
+        let owner = (rows::former_bucket(name), rows::encode(&closed.owner));
         self.commit(Batch {
+            puts: self
+                .has_history(name)
+                .await?
+                .then_some(owner)
+                .into_iter()
+                .collect(),
             deletes: vec![rows::bucket(name)],
             ..Batch::default()
         })
         .await?;
         Ok(())
+    }
+
+    /// Whose the history is that a deleted bucket of this name has left; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn former_owner(&self, name: &str) -> Result<Option<String>, Error> {
+        if !self.has_history(name).await? {
+            return Ok(None);
+        }
+        let row = rows::former_bucket(name);
+        match self.engine.get(&row).await? {
+            Some(entry) => rows::decode(&row, &entry.value).map(Some),
+            None => Ok(Some(default_account())),
+        }
+    }
+
+    /// Whether versions or refused writes are kept below this name.
+    async fn has_history(&self, name: &str) -> Result<bool, Error> {
+        for space in [b'v', b'q'] {
+            let range = rows::under(space, &format!("{name}/"));
+            if !self.engine.scan(range, 1).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn reopen(&self, mut bucket: Bucket) -> Result<(), Error> {

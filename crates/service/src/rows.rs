@@ -1,6 +1,6 @@
 //! The keys under which things are stored, and the values that share a key space.
 //!
-//! `b|BUCKET` bucket · `o|BUCKET|KEY` record or lock file · `v|BUCKET|KEY|!SEQ` older version, newest first ·
+//! `b|BUCKET` bucket · `f|BUCKET` whose a deleted bucket was · `o|BUCKET|KEY` record or lock file · `v|BUCKET|KEY|!SEQ` older version, newest first ·
 //! `l|BUCKET|KEY` there is a lock · `q|BUCKET|KEY|ID` refused state write · `u|BUCKET|KEY|UPLOAD` upload ·
 //! `p|UPLOAD|NUMBER` part · `t|TABLE` table · `i|TABLE-ID|ROW` item ·
 //! `h|TABLE-ID|ROW|TIME|REVISION` what an item was before a change · `r|ID` run · `w|BUCKET|KEY` there is a version to
@@ -48,6 +48,11 @@ fn row(space: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 pub(crate) fn bucket(name: &str) -> Vec<u8> {
     row(b'b', &[name.as_bytes()])
+}
+
+/// Whose a deleted bucket was that has left history.
+pub(crate) fn former_bucket(name: &str) -> Vec<u8> {
+    row(b'f', &[name.as_bytes()])
 }
 
 pub(crate) fn object(bucket: &str, key: &str) -> Vec<u8> {

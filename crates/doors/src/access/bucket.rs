@@ -64,6 +64,19 @@ pub(crate) async fn bucket_owner(access: &Access, name: &str) -> Result<Owner, E
     })
 }
 
+/// Whose what is kept of the states in a bucket is: history outlives its bucket, and stays whose it was.
+///
+/// # Errors
+/// When the engine fails.
+pub(crate) async fn history_owner(access: &Access, name: &str) -> Result<Owner, Error> {
+    let owner = bucket_owner(access, name).await?;
+    if !owner.absent {
+        return Ok(owner);
+    }
+    let former = access.service.former_owner(name).await?;
+    Ok(former.map_or(owner, |account| Owner::account(&account)))
+}
+
 /// Whether a public access block says that a public policy gives nothing to other accounts.
 fn restricts_public(block: &str) -> bool {
     let mut reader = Reader::from_str(block);

@@ -23,7 +23,7 @@ use tidelock_service::{Bucket, Credential, Error, Service};
 
 use crate::audit::{Decided, Notes, Touched};
 
-pub(crate) use bucket::bucket_owner;
+pub(crate) use bucket::{bucket_owner, history_owner};
 pub(crate) use facts::facts;
 pub(crate) use key::key_owner;
 pub(crate) use policies::Policies;

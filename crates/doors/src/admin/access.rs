@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use tidelock_core::{Address, iam::DEFAULT_ACCOUNT};
 
 use super::{Refusal, request::Request};
-use crate::access::{Ask, Denied, Owner, bucket_owner, object_arn};
+use crate::access::{Ask, Denied, Owner, history_owner, object_arn};
 
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Refusal {
@@ -116,7 +116,7 @@ async fn may_state(
     action: &'static str,
     by_file: Option<&'static str>,
 ) -> Result<(), Refusal> {
-    let owner = bucket_owner(&request.access, address.bucket()).await?;
+    let owner = history_owner(&request.access, address.bucket()).await?;
     let mut asks = vec![Ask::on_state(action, address, &owner)];
     let file = || object_arn(address.bucket(), &format!("{}.tflock", address.key()));
     asks.extend(by_file.map(|action| Ask::new(action, file(), &owner)));
@@ -154,7 +154,7 @@ pub(super) async fn keep<T>(
         let Ok(address) = Address::parse(of(&one)) else {
             continue;
         };
-        let owner = bucket_owner(&request.access, address.bucket()).await?;
+        let owner = history_owner(&request.access, address.bucket()).await?;
         let access = &request.access;
         let is_denied = |like: &&'static str| access.is_denied(&Ask::on_state(like, &address, &owner));
         let may = access.allows(&[Ask::on_state(action, &address, &owner)])
@@ -169,7 +169,7 @@ pub(super) async fn keep<T>(
 /// are those of all accounts, which the first account keeps.
 async fn may_prefix(request: &Request<'_>, prefix: &str, action: &'static str) -> Result<(), Refusal> {
     let owner = match prefix.split_once('/') {
-        Some((bucket, _)) => bucket_owner(&request.access, bucket).await?,
+        Some((bucket, _)) => history_owner(&request.access, bucket).await?,
         None => Owner::account(DEFAULT_ACCOUNT),
     };
     let all = format!("arn:aws:s3:::{prefix}*");

@@ -91,12 +91,15 @@ pub(crate) async fn create(request: &Request<'_>, body: &[u8]) -> Result<Respons
             bucket.object_lock = Some(ObjectLock::default());
         }
     };
-    match request.service.create_bucket_with(name, account, configure).await {
-        Err(ServiceError::BucketExists(_)) if request.open_bucket().await?.owner != *account => {
+    let created = request.service.create_bucket_with(name, account, configure).await;
+    if matches!(created, Err(ServiceError::BucketExists(_))) {
+        // There may be none to open: the name is kept for whose history is below it.
+        let open = request.open_bucket().await;
+        if !open.is_ok_and(|bucket| bucket.owner == *account) {
             return Err(Error::new(Code::BucketAlreadyExists).with("BucketName", name));
         }
-        created => drop(created?),
     }
+    created?;
     let mut response = empty(StatusCode::OK);
     set(&mut response, "location", &format!("/{name}"));
     Ok(response)
