@@ -434,6 +434,12 @@ pub const PIECE_BYTES: usize = STREAM_PIECE_BYTES as usize;
 /// time; more wait for their turn.
 pub const UNPACK_BUDGET_MIB: usize = 1_024;
 
+/// Memory for bodies that are stored again, copies and what is made of parts, in MiB: two of the largest at a time, as they are
+/// and sealed; more wait for their turn. Their requests are small, so that nothing else bounds them.
+pub const STORE_BUDGET_MIB: usize = 1_024;
+
+const _: () = assert!(UNPACK_BUDGET_MIB <= STORE_BUDGET_MIB);
+
 /// Most versions in one page of a history: some 500 KB of answer.
 pub const HISTORY_PAGE_MAX: usize = 1_000;
 

@@ -50,7 +50,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use tidelock_core::{Time, limits::BODY_BUDGET_MIB};
+use tidelock_core::{
+    Time,
+    limits::{BODY_BUDGET_MIB, STORE_BUDGET_MIB},
+};
 use tidelock_engine::Engine;
 pub use tidelock_engine::EngineError;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
@@ -113,6 +116,8 @@ pub struct Service {
     keys: Arc<RwLock<Arc<RootKeys>>>,
     rotation: Arc<rotation::Rotation>,
     unpacking: Arc<Semaphore>,
+    /// One permit a MiB that bodies take which are stored again.
+    storing: Arc<Semaphore>,
     /// One permit a MiB of large bodies that are on their way here.
     receiving: Arc<Semaphore>,
     packing: Arc<packing::Packing>,
@@ -144,6 +149,7 @@ impl Service {
             keys: Arc::new(RwLock::new(Arc::new(keys))),
             rotation: Arc::default(),
             unpacking: bodies::unpack_budget(),
+            storing: Arc::new(Semaphore::new(STORE_BUDGET_MIB)),
             receiving: Arc::new(Semaphore::new(BODY_BUDGET_MIB)),
             packing: Arc::default(),
             witness: Arc::new(witness::Nobody),

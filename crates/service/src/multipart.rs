@@ -14,6 +14,7 @@ use tidelock_engine::{Batch, Expect, Revision};
 
 use crate::{
     Error, Service,
+    bodies::beside,
     objects::{Terms, state_header},
     rows,
     turn::TURNS,
@@ -310,7 +311,13 @@ impl Service {
     ) -> Result<Version, Error> {
         let all = self.all_parts(&open.id).await?;
         let parts = choose(&all, named)?;
-        let bytes = self.assemble(address, &parts).await?;
+        let size: u64 = parts.iter().map(|part| part.size).sum();
+        if size > OBJECT_BYTES_MAX {
+            return Err(Error::TooLarge);
+        }
+        let size = usize::try_from(size).map_err(|_| Error::TooLarge)?;
+        let _room = self.store_room(size).await?;
+        let bytes = self.assemble(address, &parts, size).await?;
         let mut content = open.content.clone();
         content
             .headers
@@ -320,7 +327,7 @@ impl Service {
         let body = Body {
             stored,
             size: bytes.len() as u64,
-            md5: hex::encode(Md5::digest(&bytes)),
+            md5: md5_of(&bytes).await?,
             etag: etag_of(&parts),
             state: state_header(&bytes).await?,
             content,
@@ -374,12 +381,8 @@ impl Service {
         }
     }
 
-    async fn assemble(&self, address: &Address, parts: &[Part]) -> Result<Bytes, Error> {
-        let size: u64 = parts.iter().map(|part| part.size).sum();
-        if size > OBJECT_BYTES_MAX {
-            return Err(Error::TooLarge);
-        }
-        let mut bytes = BytesMut::with_capacity(usize::try_from(size).map_err(|_| Error::TooLarge)?);
+    async fn assemble(&self, address: &Address, parts: &[Part], size: usize) -> Result<Bytes, Error> {
+        let mut bytes = BytesMut::with_capacity(size);
         for part in parts {
             let piece = self.read_alone(address, part.size, &part.stored).await?;
             bytes.extend_from_slice(&piece.ok_or(Error::InvalidPart(part.number))?);
@@ -462,6 +465,12 @@ fn choose(stored: &[Part], named: &[(u32, String)]) -> Result<Vec<Part>, Error> 
         }),
         None => Ok(parts),
     }
+}
+
+/// The MD5 of a body, in hexadecimal; that of a large one is made beside the event loop.
+async fn md5_of(bytes: &Bytes) -> Result<String, Error> {
+    let body = bytes.clone();
+    beside(bytes.len(), move || hex::encode(Md5::digest(&body))).await
 }
 
 /// S3's ETag of a multipart object: the MD5 of the parts' MD5s, and how many there were.

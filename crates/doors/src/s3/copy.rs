@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use tidelock_core::decide::Claim;
 use tidelock_core::{Address, Body, Content, Version, VersionId, limits::CONFLICT_RETRIES_MAX};
 use tidelock_service::NewBody;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     checksums,
@@ -75,27 +76,27 @@ impl Source {
         Ok((version, body))
     }
 
-    /// The version to copy and its bytes, or those of the range.
-    async fn bytes(&self, request: &Request<'_>, range: Option<&str>) -> Result<(Version, Body, Bytes)> {
+    /// The version to copy and its bytes, or those of the range, with the room that they take.
+    async fn bytes(&self, request: &Request<'_>, range: Option<&str>) -> Result<(Version, Body, Held)> {
         let service = request.service;
         let mut again = 1..CONFLICT_RETRIES_MAX;
         loop {
             let (from, body) = self.find(request).await?;
-            let bytes = match range {
-                None => service.read_all(&self.address, from.seq, &body).await,
-                Some(range) => {
-                    let range = range::of_copy(range, body.size)?;
-                    let reading = service.reading(&self.address, from.seq, &body, range);
-                    reading.to_end().await
-                }
+            let range = match range {
+                None => 0..body.size,
+                Some(range) => range::of_copy(range, body.size)?,
             };
-            match bytes.map_err(Error::from) {
+            let reading = service.reading(&self.address, from.seq, &body, range);
+            match reading.to_end().await.map_err(Error::from) {
                 Err(error) if is_overtaken(&error) && self.id.is_none() && again.next().is_some() => {}
                 bytes => return Ok((from, body, bytes?)),
             }
         }
     }
 }
+
+/// Bytes, and the memory that they take.
+type Held = (Bytes, Option<OwnedSemaphorePermit>);
 
 /// CopyObject.
 ///
@@ -104,7 +105,7 @@ impl Source {
 pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let address = request.address()?;
     let source = Source::read(request.header(COPY_SOURCE)?.unwrap_or_default())?;
-    let (from, body, bytes) = source.bytes(request, None).await?;
+    let (from, body, (bytes, _room)) = source.bytes(request, None).await?;
     let mut content = content(request, &body).await?;
     if source.address == address && source.id.is_none() && !changes(request, &body, &content)? {
         return Err(Error::because(
@@ -204,7 +205,7 @@ fn md5(body: &Body) -> Result<[u8; 16]> {
 pub(crate) async fn part(request: &Request<'_>) -> Result<Response<DoorBody>> {
     let source = Source::read(request.header(COPY_SOURCE)?.unwrap_or_default())?;
     let range = request.header("x-amz-copy-source-range")?;
-    let (from, _, bytes) = source.bytes(request, range).await?;
+    let (from, _, (bytes, _room)) = source.bytes(request, range).await?;
     let is_own = source.id.is_some() && source.address == request.address()?;
     let of = is_own.then_some(from.seq);
     let part = multipart::store_part(request, bytes, None, None, of).await?;

@@ -265,6 +265,12 @@ impl Service {
         room.map_err(|_| EngineError::Unavailable("the server stops".to_owned()).into())
     }
 
+    /// Waits until there is memory to store a body again: as it is, and sealed. Who has it waits for no other.
+    pub(crate) async fn store_room(&self, size: usize) -> Result<OwnedSemaphorePermit, Error> {
+        let room = Arc::clone(&self.storing).acquire_many_owned(permits(size)).await;
+        room.map_err(|_| EngineError::Unavailable("the server stops".to_owned()).into())
+    }
+
     /// A body and all that it rests on; `None` when one of them was deleted meanwhile.
     async fn links(&self, address: &Address, last: Link) -> Result<Option<Vec<Link>>, Error> {
         let mut links = vec![last];

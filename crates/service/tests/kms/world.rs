@@ -79,7 +79,7 @@ pub(crate) async fn read(service: &Service, name: &str, seq: u64) -> Result<Byte
     let checked = service.check_readable(&body).await;
     assert_eq!(whole.is_ok(), checked.is_ok());
     match (whole, ranged) {
-        (Ok(whole), Ok(ranged)) => {
+        (Ok(whole), Ok((ranged, _))) => {
             assert_eq!(whole.slice(3..9), ranged);
             Ok(whole)
         }
