@@ -6,14 +6,17 @@ mod common;
 use std::{
     collections::BTreeMap,
     num::NonZero,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use common::{FakeWorld, at, between::Between, body, caller, with_bucket};
 use tidelock_core::{
     Versioning, chain,
-    decide::Precondition,
+    decide::{Change, Precondition},
     iam::DEFAULT_ACCOUNT,
     limits::{BUCKETS_MAX, PIECE_BYTES},
 };
@@ -388,6 +391,32 @@ async fn what_is_deleted_while_it_is_packed_stays_deleted() {
     let first = service.version(&at("a"), 1).await.unwrap();
     assert!(first.hidden.is_some());
     assert_eq!(read(&service, 1).await.unwrap(), state(1));
+}
+
+#[tokio::test]
+async fn what_is_put_under_a_legal_hold_while_retention_looks_outlives_it() {
+    let mut kept = 0;
+    for reads in 1..=8 {
+        let (engine, service, other) = two_servers_with_versions(3).await;
+        service.pack_all().await.unwrap();
+        let service = service.with_settings(settings(keep(1)));
+        let id = service.version(&at("a"), 1).await.unwrap().id;
+        let held = Arc::new(AtomicBool::new(false));
+        let holds = Arc::clone(&held);
+        engine.before_read(reads, RECORD, async move {
+            let hold = Change::LegalHold(true);
+            let done = other.change_version(&at("a"), Some(&id), &hold).await;
+            holds.store(done.is_ok(), Ordering::Relaxed);
+        });
+        service.collect("tfstate/a", None, false).await.unwrap();
+        let held = held.load(Ordering::Relaxed);
+        kept += usize::from(held);
+        assert_eq!(read(&service, 1).await.is_ok(), held, "{reads}");
+    }
+    assert!(
+        (2..8).contains(&kept),
+        "{kept}: before the look, in it, and too late"
+    );
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ impl Service {
         Err(Error::Busy(address.to_string()))
     }
 
-    /// Drops some of what was due when the record was this. `false` when it has to be looked at anew.
+    /// Drops some of what was due when the record was this. `false` when it has to be looked at anew: another version has become
+    /// current, or Object Lock keeps one of them by now.
     async fn drop_due(&self, record: &Record, address: &Address, due: &[Age]) -> Result<bool, Error> {
         let mut turn = self.turn(address).await?;
         // Another one may have become current that rests on one of these.
@@ -63,6 +64,9 @@ impl Service {
             let Some(version) = turn.older(self, due.seq).await? else {
                 continue;
             };
+            if version.is_protected(self.now(), false) {
+                return Ok(false);
+            }
             turn.batch.deletes.push(rows::version(address, due.seq));
             turn.batch.deletes.push(rows::changed(address, due.seq));
             let blob = version.body.as_ref().map(|body| body.stored.blob.0);
