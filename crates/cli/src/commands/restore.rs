@@ -6,7 +6,7 @@ use std::{
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, BufWriter, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -151,6 +151,14 @@ impl Target {
         // What a symbolic link leads to is replaced, not the link.
         let path = fs::canonicalize(&path).unwrap_or(path);
         let shown = path.display();
+        if is_mount_point(&path) {
+            let inside = path.join("data");
+            let why = format!(
+                "{shown} is a mount point, and what is restored takes the place of its directory: name one in it, such as --data {}",
+                inside.display()
+            );
+            return Err(unusable(why));
+        }
         match fs::read_dir(&path).map(|mut entries| entries.next().is_none()) {
             Ok(true) => {}
             Ok(false) => {
@@ -203,6 +211,13 @@ impl Target {
         File::open(&self.parent)?.sync_all()?;
         Ok(self.path)
     }
+}
+
+/// Whether another file system begins here.
+fn is_mount_point(path: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+    let (own, above) = (device(path), path.parent().and_then(device));
+    own.is_some() && above.is_some() && own != above
 }
 
 /// Reads a backup; the store is in `dir` afterwards.

@@ -125,6 +125,12 @@ fn what_is_there_is_not_replaced() {
     assert_eq!(fs::read_dir(&taken).unwrap().count(), 1);
     let file = world.says(&["restore", "whole.tar", "--data", "whole.tar"], 3);
     assert!(file.stderr.contains("cannot use"), "{}", file.text());
+    let mounted = world.says(&["restore", "whole.tar", "--data", "/proc"], 3);
+    assert!(
+        mounted.stderr.contains("such as --data /proc/data"),
+        "{}",
+        mounted.text()
+    );
     let running = world.of_server(&["restore", "whole.tar"], 3);
     assert!(running.stderr.contains("is not empty"), "{}", running.text());
 }
