@@ -1,6 +1,6 @@
 //! `tidelock clean`: states that nobody needs any more, shown, and deleted under their locks.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use serde::Serialize;
 use tidelock_core::diff::visible;
@@ -8,6 +8,7 @@ use tidelock_operator::{
     clean::{self, Contents, Criteria, Error, Found, Look, Scope, Verdict},
     layout::{Layout, Want},
 };
+use tokio::time;
 
 use super::{grip, print_json};
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     duration::written,
     exit::{Failure, Status},
     progress::Progress,
+    signals::Signals,
     stock,
     world::uuid,
 };
@@ -160,8 +162,17 @@ fn count(states: usize) -> String {
 }
 
 async fn delete(layout: &Layout, going: Vec<Found>, report: &mut Report) -> Result<(), Failure> {
-    let mut progress = Progress::start();
-    for found in going {
+    let (mut progress, mut signals) = (Progress::start(), Signals::listen()?);
+    let all = going.len();
+    for (done, found) in going.into_iter().enumerate() {
+        // A state that is begun is finished, or its lock would stay.
+        if time::timeout(Duration::ZERO, signals.next()).await.is_ok() {
+            let message = format!(
+                "interrupted: {} left; run the same command again",
+                count(all - done)
+            );
+            return Err(Failure::new(Status::Failed, message));
+        }
         progress.show(|| format!("{} deleted; now {}", report.deleted.len(), visible(&found.key)));
         let want = Want {
             id: uuid(),

@@ -17,7 +17,7 @@ use crate::{
     },
     exit::{Failure, Status},
     progress::Progress,
-    signals,
+    signals::Signals,
     world::{Machine, uuid},
 };
 
@@ -66,10 +66,11 @@ pub(super) fn run(asked: &Asked<'_>, err: &mut dyn Write) -> Result<(Outcome, Op
         info: String::new(),
         created: jiff::Timestamp::now().to_string(),
     };
-    // Every call has its time; whoever ends it between two of them leaves a lock behind.
-    signals::ignore_interrupts()?;
-    let applied =
-        stock.wait(async { Ok::<_, Failure>(stock.found.layout.apply_rollback(&plan, &want).await) })?;
+    let applied = stock.wait(async {
+        // Every call has its time; whoever ends it between two of them leaves a lock behind.
+        let _signals = Signals::listen()?;
+        Ok::<_, Failure>(stock.found.layout.apply_rollback(&plan, &want).await)
+    })?;
     let done = applied.map_err(|why| fault(asked, why))?;
     let stays = done.still_locked.map(|why| {
         let next = asked.place.command("unlock", &[&want.id]);
