@@ -169,19 +169,16 @@ pub enum Versioning {
 pub(super) fn versions(body: &[u8]) -> Option<Page<ListedVersion, VersionMarker>> {
     let root = Element::parse(body).filter(|root| root.name == "ListVersionsResult")?;
     let is_one = |child: &&Element| ["Version", "DeleteMarker"].contains(&child.name.as_str());
-    let items = root
-        .children
-        .iter()
-        .filter(is_one)
-        .map(version)
-        .collect::<Option<_>>()?;
+    let names = Names::of(&root);
+    let items = root.children.iter().filter(is_one);
+    let items = items.map(|child| version(child, names)).collect::<Option<_>>()?;
     let items = in_order(items);
     let marker = || {
         let version = root
             .text_of("NextVersionIdMarker")
             .filter(|version| !version.is_empty());
         Some(VersionMarker {
-            key: decoded(root.text_of("NextKeyMarker")?)?,
+            key: names.read(root.text_of("NextKeyMarker")?)?,
             version: version.map(str::to_owned),
         })
     };
@@ -209,13 +206,13 @@ fn in_order(items: Vec<ListedVersion>) -> Vec<ListedVersion> {
     ordered
 }
 
-fn version(element: &Element) -> Option<ListedVersion> {
+fn version(element: &Element, names: Names) -> Option<ListedVersion> {
     let size = match element.name.as_str() {
         "Version" => Some(element.text_of("Size")?.parse().ok()?),
         _ => None,
     };
     Some(ListedVersion {
-        key: decoded(element.text_of("Key")?)?,
+        key: names.read(element.text_of("Key")?)?,
         version: element.text_of("VersionId").unwrap_or("null").to_owned(),
         current: element.text_of("IsLatest")? == "true",
         written_ms: time(element.text_of("LastModified")?)?,
@@ -227,9 +224,10 @@ fn version(element: &Element) -> Option<ListedVersion> {
 /// `ListBucketResult` of ListObjectsV2; `None` when it is none.
 pub(super) fn objects(body: &[u8]) -> Option<Page<Listed, String>> {
     let root = Element::parse(body).filter(|root| root.name == "ListBucketResult")?;
+    let names = Names::of(&root);
     let object = |element: &Element| {
         Some(Listed {
-            key: decoded(element.text_of("Key")?)?,
+            key: names.read(element.text_of("Key")?)?,
             size: element.text_of("Size")?.parse().ok()?,
             etag: unquoted(element.text_of("ETag").unwrap_or_default().to_owned()),
             written_ms: time(element.text_of("LastModified")?)?,
@@ -262,13 +260,33 @@ fn is_truncated(root: &Element) -> bool {
     root.text_of("IsTruncated") == Some("true")
 }
 
-/// A key as `encoding-type=url` writes it: like a form, with `+` for a space.
-fn decoded(key: &str) -> Option<String> {
-    let key = key.replace('+', " ");
-    percent_decode_str(&key)
-        .decode_utf8()
-        .ok()
-        .map(|key| key.into_owned())
+/// How a listing writes keys.
+#[derive(Clone, Copy)]
+enum Names {
+    /// As `encoding-type=url` has it: like a form, with `+` for a space.
+    Url,
+    /// As they are: some stores do not know that parameter, and then do not say that they followed it.
+    Plain,
+}
+
+impl Names {
+    fn of(root: &Element) -> Names {
+        match root.text_of("EncodingType") {
+            Some("url") => Names::Url,
+            _ => Names::Plain,
+        }
+    }
+
+    fn read(self, key: &str) -> Option<String> {
+        match self {
+            Names::Plain => Some(key.to_owned()),
+            Names::Url => {
+                let key = key.replace('+', " ");
+                let key = percent_decode_str(&key).decode_utf8().ok()?;
+                Some(key.into_owned())
+            }
+        }
+    }
 }
 
 fn time(text: &str) -> Option<i64> {
@@ -294,7 +312,7 @@ mod tests {
     fn a_page_of_versions_is_read_with_its_markers_and_encoded_keys() {
         let page = versions(
             br#"<?xml version="1.0"?><ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
-            <IsTruncated>true</IsTruncated><NextKeyMarker>a%2Bb+c</NextKeyMarker><NextVersionIdMarker>v1</NextVersionIdMarker>
+            <EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>a%2Bb+c</NextKeyMarker><NextVersionIdMarker>v1</NextVersionIdMarker>
             <Version><Key>a%2Bb+c</Key><VersionId>v2</VersionId><IsLatest>false</IsLatest>
             <LastModified>2026-11-21T01:02:03.004Z</LastModified><ETag>&quot;abc&quot;</ETag><Size>7</Size></Version>
             <DeleteMarker><Key>%C3%BC</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>
@@ -317,6 +335,24 @@ mod tests {
         );
         assert_eq!(version.written_ms, 1_795_222_923_004);
         assert!(marker.is_delete_marker() && marker.current && marker.key == "ü");
+    }
+
+    #[test]
+    fn keys_are_as_they_stand_where_the_store_does_not_say_that_it_encodes_them() {
+        let one = "<Key>a+b%20c</Key><Size>1</Size><LastModified>2026-11-21T00:00:00Z</LastModified>";
+        let text = format!(
+            "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a+b%20c</NextKeyMarker>\
+             <Version>{one}<IsLatest>true</IsLatest></Version></ListVersionsResult>"
+        );
+        let page = versions(text.as_bytes()).unwrap();
+        let keys = [&page.items[0].key, &page.next.unwrap().key];
+        assert_eq!(keys, ["a+b%20c", "a+b%20c"]);
+        let of = |encoding: &str| {
+            let text = format!("<ListBucketResult>{encoding}<Contents>{one}</Contents></ListBucketResult>");
+            objects(text.as_bytes()).unwrap().items[0].key.clone()
+        };
+        assert_eq!(of(""), "a+b%20c");
+        assert_eq!(of("<EncodingType>url</EncodingType>"), "a b c");
     }
 
     #[test]

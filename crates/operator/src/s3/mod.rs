@@ -100,7 +100,12 @@ impl Client {
         query.extend(after.map(|token| ("continuation-token", token)));
         let call = Call::of_bucket("ListObjectsV2", Method::GET, bucket).query(query);
         let answer = self.send(&call, CLIENT_DOCUMENT_BYTES_MAX).await?;
-        answers::objects(&answer.body).ok_or_else(|| self.foreign(&call, "its listing cannot be read"))
+        let page = answers::objects(&answer.body);
+        let page = page.ok_or_else(|| self.foreign(&call, "its listing cannot be read"))?;
+        match after.is_some() && page.next.as_deref() == after {
+            true => Err(self.foreign(&call, "its listing does not go on")),
+            false => Ok(page),
+        }
     }
 
     /// An object with its bytes, at most [`OBJECT_BYTES_MAX`]; the current version where none is named.

@@ -191,13 +191,13 @@ async fn an_answer_that_is_too_large_is_not_read_to_its_end() {
 
 #[tokio::test]
 async fn pages_of_versions_and_of_objects_are_followed_by_their_markers() {
-    let versions = "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a%2Fb</NextKeyMarker>\
-                    <NextVersionIdMarker>v9</NextVersionIdMarker></ListVersionsResult>";
+    let versions = "<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>\
+                    <NextKeyMarker>a%2Fb</NextKeyMarker><NextVersionIdMarker>v9</NextVersionIdMarker></ListVersionsResult>";
     let last = "<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>";
     let objects = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t=</NextContinuationToken>\
                    <Contents><Key>k</Key><Size>3</Size><ETag>e</ETag><LastModified>2026-11-21T00:00:00Z</LastModified>\
                    </Contents></ListBucketResult>";
-    let stub = Stub::start([versions, last, objects].map(|body| answer(200, "", body)));
+    let stub = Stub::start([versions, last, objects, objects].map(|body| answer(200, "", body)));
     let client = client(&stub);
     let page = client.list_object_versions("tfstate", "a/", None).await.unwrap();
     let after = page.next.unwrap();
@@ -213,6 +213,11 @@ async fn pages_of_versions_and_of_objects_are_followed_by_their_markers() {
     assert_eq!(
         (page.items[0].key.as_str(), page.next.as_deref()),
         ("k", Some("t="))
+    );
+    let again = client.list_objects("tfstate", "", Some("t=")).await.unwrap_err();
+    assert!(
+        again.to_string().ends_with("its listing does not go on"),
+        "{again}"
     );
     let lines: Vec<String> = stub.asked().into_iter().map(|asked| asked.line).collect();
     assert!(
