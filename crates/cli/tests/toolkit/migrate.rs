@@ -211,6 +211,30 @@ fn what_is_locked_damaged_or_another_is_left_as_it_is_and_named_and_the_others_g
 }
 
 #[test]
+fn a_state_that_may_not_be_read_is_named_and_the_others_go() {
+    let from_tidelock = pairs()
+        .into_iter()
+        .filter(|(from, _)| from.store.kind == Kind::Tidelock);
+    for (from, to) in from_tidelock {
+        for key in ["a", "closed/b", "d"] {
+            put(&from, key, 1, key);
+        }
+        let closed = format!("arn:aws:s3:::{}/closed/*", from.bucket);
+        let deny = serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*",
+            "Action": "s3:GetObjectVersion", "Resource": closed}]});
+        let policy = Request::new("PUT", &format!("/{}?policy", from.bucket), deny.to_string());
+        assert_eq!(from.store.client().send(&policy).status, 204);
+        let said = from.says(&migrate("to", &other(&from, &to), &here(&from)), 7);
+        assert_eq!(json(&said.stdout)["copied"], 2, "{said:?}");
+        assert!(
+            said.stderr.contains("/closed/b") && said.stderr.contains("AccessDenied"),
+            "{said:?}"
+        );
+        assert_eq!(told(&to.layout(), "d").0.len(), 1);
+    }
+}
+
+#[test]
 fn nothing_is_copied_without_a_word_nor_into_a_bucket_without_versions_nor_onto_itself() {
     for (from, to) in pairs() {
         put(&from, KEY, 1, KEY);

@@ -80,11 +80,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it says something of one object alone: that its bytes are closed to whoever asks, as with another team's key.
-    fn is_of_one_object(&self) -> bool {
+    /// Whether it says something of one object alone: that its bytes are closed to whoever asks, as with another team's key, or
+    /// that what was listed is gone.
+    pub(crate) fn is_of_one_object(&self) -> bool {
+        let codes = ["AccessDenied", "InvalidRequest", "NoSuchVersion", "NoSuchKey"];
         match self {
             Error::S3(error) => {
-                error.call == "GetObject" && matches!(error.code(), Some("AccessDenied" | "InvalidRequest"))
+                error.call == "GetObject" && error.code().is_some_and(|code| codes.contains(&code))
             }
             Error::DynamoDb(_) | Error::LockStays { .. } => false,
         }

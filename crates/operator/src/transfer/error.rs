@@ -160,11 +160,8 @@ impl Error {
             | Error::Refused(_)
             | Error::Gone(_) => true,
             Error::HalfWay { why, .. } => why.is_of_one_state(),
-            Error::Stopped
-            | Error::LockStays { .. }
-            | Error::NotVersioned(_)
-            | Error::NoBucket(_)
-            | Error::Store(_) => false,
+            Error::Store(why) => why.is_of_one_object(),
+            Error::Stopped | Error::LockStays { .. } | Error::NotVersioned(_) | Error::NoBucket(_) => false,
         }
     }
 }

@@ -52,17 +52,21 @@ pub(super) fn run(
         let plan = plan(&transfer, &selection).await?;
         print_plan(&transfer, &selection, &plan, err)?;
         confirm("copy them", arguments.yes, err)?;
-        let done = copy(&transfer, &selection).await?;
+        let mut done = Done::default();
+        let copied = copy(&transfer, &selection, &mut done).await;
+        let is_moving = is_of_directory && direction == Direction::To && copied.is_ok();
         match arguments.json {
             true => print_json(&done, out)?,
-            false => print_done(
-                &transfer,
-                &done,
-                is_of_directory && direction == Direction::To,
-                out,
-            )?,
+            false => print_done(&transfer, &done, is_moving, out)?,
         }
-        done.judged().map(|()| ExitCode::SUCCESS)
+        match (copied, done.judged()) {
+            (Ok(()), judged) => judged.map(|()| ExitCode::SUCCESS),
+            (Err(why), Ok(())) => Err(why),
+            (Err(why), Err(refused)) => {
+                writeln!(err, "{:#}", refused.error)?;
+                Err(why)
+            }
+        }
     })
 }
 
@@ -215,14 +219,14 @@ fn print_plan(
 }
 
 /// Copies state by state. A signal ends it between two versions, with the locks released.
-async fn copy(transfer: &Transfer, selection: &Selection) -> Result<Done, Failure> {
+async fn copy(transfer: &Transfer, selection: &Selection, done: &mut Done) -> Result<(), Failure> {
     let is_stopped = AtomicBool::new(false);
     let mut signals = Signals::listen()?;
-    let copying = copy_all(transfer, selection, &is_stopped);
+    let copying = copy_all(transfer, selection, done, &is_stopped);
     tokio::pin!(copying);
     loop {
         tokio::select! {
-            done = &mut copying => return done,
+            copied = &mut copying => return copied,
             _ = signals.next() => is_stopped.store(true, Ordering::Relaxed),
         }
     }
@@ -231,9 +235,10 @@ async fn copy(transfer: &Transfer, selection: &Selection) -> Result<Done, Failur
 async fn copy_all(
     transfer: &Transfer,
     selection: &Selection,
+    done: &mut Done,
     is_stopped: &AtomicBool,
-) -> Result<Done, Failure> {
-    let (mut done, mut progress) = (Done::default(), Progress::start());
+) -> Result<(), Failure> {
+    let mut progress = Progress::start();
     let mut states = transfer.states(selection);
     while let Some(history) = states.next().await? {
         let (mut copied, mut size) = (0, 0);
@@ -256,9 +261,9 @@ async fn copy_all(
             false => transfer.copy(&history, &mut watch).await,
         };
         (done.copied, done.bytes) = (done.copied + copied, done.bytes + size);
-        settle(&mut done, &transfer.from().item_name(&history.key), outcome)?;
+        settle(done, &transfer.from().item_name(&history.key), outcome)?;
     }
-    Ok(done)
+    Ok(())
 }
 
 fn settle(done: &mut Done, address: &str, outcome: Result<Outcome, Error>) -> Result<(), Failure> {
