@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::Configuration;
-use crate::{duration, webhook::Webhook};
+use crate::duration;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -77,7 +77,7 @@ pub(crate) struct Watch {
     pub(crate) older_than: Duration,
     /// Post what is found to this URL as JSON; Slack, Mattermost and the like show its `text`
     #[arg(long, env = "TIDELOCK_WEBHOOK", value_name = "URL", hide_env_values = true)]
-    pub(crate) webhook: Option<Webhook>,
+    pub(crate) webhook: Option<String>,
     /// Look once, for cron: the exit status says what was found
     #[arg(long)]
     pub(crate) once: bool,

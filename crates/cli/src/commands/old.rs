@@ -42,6 +42,8 @@ pub(super) struct Seen {
     pub(super) others: usize,
     /// Whether a server has more than it shows.
     pub(super) more: bool,
+    /// Which locks may not be read, where there are such.
+    pub(super) left_out: Option<Failure>,
 }
 
 /// What the door of a server answers.
@@ -91,6 +93,7 @@ impl Source {
     pub(super) async fn older(&self, than: Duration) -> Result<Seen, Failure> {
         let mut all: Vec<Held> = Vec::new();
         let (mut now_ms, mut more) = (Timestamp::now().as_millisecond(), false);
+        let mut left_out = None;
         match self {
             Source::Server { admin, prefix } => {
                 let path = admin::with_query("/admin/locks", &[("prefix", prefix)]);
@@ -109,7 +112,7 @@ impl Source {
                     all.extend(page.iter().map(|lock| Held::of_stock(&found.layout.bucket, lock)));
                     Ok(())
                 };
-                locks::stock::each(found, prefix, take).await?;
+                left_out = locks::stock::each(found, prefix, take).await?;
                 now_ms = locks::stock::now_ms(found);
             }
         }
@@ -121,6 +124,7 @@ impl Source {
             old,
             others: others.len(),
             more,
+            left_out,
         })
     }
 

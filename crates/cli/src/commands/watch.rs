@@ -48,11 +48,12 @@ pub(crate) fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<ExitCode, Failure> {
+    let webhook = webhook(arguments.webhook)?;
     let source = Source::find(arguments.prefix.as_deref(), arguments.configuration, err);
     let mut watch = Watch {
         source: source.map_err(super::trouble)?,
         older_than: arguments.older_than,
-        webhook: arguments.webhook,
+        webhook,
         json: arguments.json,
         printed: Told::default(),
         posted: Told::default(),
@@ -85,6 +86,13 @@ pub(crate) fn run(
     })
 }
 
+/// Read here and not with the other arguments, since clap shows what it does not take, and the URL may be a secret.
+fn webhook(url: Option<String>) -> Result<Option<Webhook>, Failure> {
+    let url = url.filter(|url| !url.is_empty());
+    let wrong = |why: String| Failure::new(Status::Usage, format!("--webhook (or TIDELOCK_WEBHOOK): {why}"));
+    url.map(|url| url.parse().map_err(wrong)).transpose()
+}
+
 /// A look that failed is said and made good by the next one; who cannot be told anything any more is the end.
 fn report(looked: Result<Seen, Failure>, err: &mut dyn Write) -> Result<(), Failure> {
     match looked {
@@ -97,7 +105,7 @@ fn report(looked: Result<Seen, Failure>, err: &mut dyn Write) -> Result<(), Fail
 impl Watch {
     /// Looks, prints and posts what is new. What was not posted is new again at the next look.
     async fn look(&mut self, out: &mut dyn Write) -> Result<Seen, Failure> {
-        let seen = whole(self.source.older(self.older_than).await?)?;
+        let mut seen = whole(self.source.older(self.older_than).await?)?;
         let news = self.printed.news(&seen.old);
         self.print(&news, seen.now_ms, out)?;
         self.printed.take(news);
@@ -110,7 +118,8 @@ impl Watch {
                 self.posted.take(news);
             }
         }
-        Ok(seen)
+        // The locks that can be read are told of all the same.
+        seen.left_out.take().map_or(Ok(seen), Err)
     }
 
     fn print(&self, news: &News, now_ms: i64, out: &mut dyn Write) -> Result<(), Failure> {

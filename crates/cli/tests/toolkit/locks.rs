@@ -14,7 +14,7 @@ use tidelock_testkit::{Hermetic, Kind, Output, Request, Terraform, hold_until_re
 
 use crate::{
     common::command as tidelock,
-    world::{World, wait, worlds},
+    world::{World, tidelock_alone, wait, worlds},
 };
 
 const KEY: &str = "team/app.tfstate";
@@ -388,4 +388,48 @@ fn reap_counts_ages_by_the_clock_of_the_store() {
         "{done}"
     );
     store.join().unwrap();
+}
+
+#[test]
+fn a_lock_that_may_not_be_read_hides_no_other_one() {
+    let world = tidelock_alone();
+    for key in ["open/app", "closed/app"] {
+        world.lock_file(key, HELD);
+    }
+    let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*",
+        "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{}/closed/*", world.bucket)}]});
+    let put = Request::new("PUT", &format!("/{}?policy", world.bucket), deny.to_string());
+    assert_eq!(world.store.client().send(&put).status, 204);
+    let open = format!("{}/open/app", world.bucket);
+
+    let watched = world.says(&world.stock(&["watch", "--older-than", "0s", "--once"]), 2);
+    assert!(watched.stdout.contains(&open), "{watched:?}");
+    assert!(
+        watched.stderr.contains("closed/app may not be read"),
+        "{watched:?}"
+    );
+    let reap = world.stock(&["locks", "reap", "--older-than", "0s", "--yes"]);
+    let reaped = world.says(&reap, 1);
+    assert!(
+        reaped.stdout.starts_with(&format!("freed   {open}: ")),
+        "{reaped:?}"
+    );
+    let again = world.says(&reap, 1);
+    assert_eq!(
+        again.stdout, "",
+        "who cannot look cannot say that nothing is locked"
+    );
+    assert!(again.stderr.contains("closed/app may not be read"), "{again:?}");
+}
+
+#[test]
+fn a_webhook_that_cannot_be_read_is_not_shown() {
+    let hermetic = Hermetic::new();
+    let mut watch = tidelock(&hermetic, &["watch", "--older-than", "1h", "--once"]);
+    watch.env("TIDELOCK_WEBHOOK", "https://hooks.example/T0/KEY\n");
+    let said = Output::of(watch).with_status(2).stderr;
+    assert!(
+        said.contains("TIDELOCK_WEBHOOK") && !said.contains("KEY"),
+        "{said}"
+    );
 }

@@ -50,6 +50,10 @@ pub(super) fn run(arguments: args::Reap, out: &mut dyn Write, err: &mut dyn Writ
             "note: the server shows only a part of its locks; do it again for the rest"
         )?;
     }
+    if let Some(left_out) = &seen.left_out {
+        writeln!(err, "note: {:#}", left_out.error)?;
+    }
+    let is_whole = seen.left_out.is_none();
     let mut done = Done {
         others: seen.others,
         ..Done::default()
@@ -61,10 +65,11 @@ pub(super) fn run(arguments: args::Reap, out: &mut dyn Write, err: &mut dyn Writ
     }
     match arguments.json {
         true => crate::commands::print_json(&done, out)?,
-        false => print(&done, out)?,
+        false => print(&done, is_whole, out)?,
     }
     match done.failed.len() {
-        0 => Ok(()),
+        0 if is_whole => Ok(()),
+        0 => Err(Failure::new(Status::Failed, "not every lock could be looked at")),
         some => {
             let message = format!("{} could not be freed", these(some));
             Err(Failure::new(Status::Failed, message))
@@ -125,7 +130,7 @@ fn free(source: &Source, old: Vec<Held>, done: &mut Done) -> Result<(), Failure>
     })
 }
 
-fn print(done: &Done, out: &mut dyn Write) -> Result<(), Failure> {
+fn print(done: &Done, is_whole: bool, out: &mut dyn Write) -> Result<(), Failure> {
     for held in &done.freed {
         writeln!(out, "freed   {}", held.name())?;
     }
@@ -137,7 +142,8 @@ fn print(done: &Done, out: &mut dyn Write) -> Result<(), Failure> {
     }
     if done.freed.is_empty() && done.gone.is_empty() && done.failed.is_empty() {
         match done.others {
-            0 => writeln!(out, "Nothing is locked.")?,
+            0 if is_whole => writeln!(out, "Nothing is locked.")?,
+            0 => {}
             1 => writeln!(
                 out,
                 "Nothing to free: 1 lock is younger, of a run that lives, or nobody knows since when it is held."

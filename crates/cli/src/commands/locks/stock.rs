@@ -73,6 +73,7 @@ pub(super) fn all(found: &Found, again: &str, json: bool, out: &mut dyn Write) -
         }
         Ok(out.flush()?)
     }));
+    let seen = seen.and_then(|left_out| left_out.map_or(Ok(()), Err));
     match (json, count) {
         (true, _) => writeln!(out, "\n],\"more\":{}}}", seen.is_err())?,
         (false, 0) if seen.is_ok() => writeln!(out, "Nothing is locked.")?,
@@ -87,12 +88,13 @@ pub(crate) fn now_ms(found: &Found) -> i64 {
     ours.saturating_add(found.layout.access.ahead_ms())
 }
 
-/// Goes through the locks of all states whose key begins with `prefix`, a page at a time.
+/// Goes through the locks of all states whose key begins with `prefix`, a page at a time; answers which may not be read, where
+/// there are such.
 pub(crate) async fn each(
     found: &Found,
     prefix: &str,
     mut take: impl FnMut(&[United]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+) -> Result<Option<Failure>, Failure> {
     let mut progress = Progress::start();
     let mut locks = found.layout.locks(prefix);
     let mut unreadable = Vec::new();
@@ -104,17 +106,16 @@ pub(crate) async fn each(
         progress.show(|| format!("looked at {} objects and items", locks.looked_at()));
     }
     drop(progress);
-    match unreadable.first() {
-        None => Ok(()),
-        Some((key, why)) => {
-            let message = format!(
-                "{} locked states whose lock file may not be read are left out, {} among them: {why}",
-                unreadable.len(),
-                found.layout.item_name(key)
-            );
-            Err(Failure::new(Status::Failed, visible(&message)))
-        }
-    }
+    Ok(unreadable.first().map(|(key, why)| {
+        let address = found.layout.item_name(key);
+        let message = match unreadable.len() {
+            1 => format!("the lock file of {address} may not be read, so that state is left out: {why}"),
+            some => format!(
+                "{some} locked states whose lock file may not be read are left out, {address} among them: {why}"
+            ),
+        };
+        Failure::new(Status::Failed, visible(&message))
+    }))
 }
 
 /// To look at all takes rights that nobody needs who only works on one state.
