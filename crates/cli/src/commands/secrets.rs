@@ -146,9 +146,10 @@ impl Search<'_> {
         };
         let mut body = Vec::new();
         // One byte more says that it is too large.
-        source
+        let read = source
             .take(DIFF_STATE_BYTES_MAX as u64 + 1)
-            .read_to_end(&mut body)?;
+            .read_to_end(&mut body);
+        read.map_err(|fault| Failure::new(Status::Usage, format!("{name}: {fault}")))?;
         self.state(&name, &body, true)
     }
 

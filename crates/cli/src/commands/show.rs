@@ -16,7 +16,11 @@ use super::{
     locks, style,
     versions::{self, Entry, Name, Place},
 };
-use crate::{args, exit::Failure, pager};
+use crate::{
+    args,
+    exit::{Failure, Status},
+    pager,
+};
 
 /// Everything about a version, as `--json` prints it.
 #[derive(Serialize)]
@@ -39,8 +43,7 @@ pub(crate) fn run(arguments: args::Show, out: &mut dyn Write, err: &mut dyn Writ
         place.body(&entry)?
     };
     if arguments.state && !arguments.json {
-        out.write_all(&body)?;
-        return Ok(());
+        return print_state(&entry, &body, out);
     }
     let sensitive = match arguments.sensitive {
         true => Sensitive::Show,
@@ -72,6 +75,18 @@ pub(crate) fn run(arguments: args::Show, out: &mut dyn Write, err: &mut dyn Writ
         }
         print_next(&place, &entry, out)
     })
+}
+
+/// An empty file would pass for a state that was read.
+fn print_state(entry: &Entry, body: &[u8], out: &mut dyn Write) -> Result<(), Failure> {
+    if entry.deleted {
+        let message = format!(
+            "version {} deleted the state; there is nothing in it",
+            entry.version
+        );
+        return Err(Failure::new(Status::Refused, message));
+    }
+    Ok(out.write_all(body)?)
 }
 
 fn print_entry(place: &Place, entry: &Entry, now: Time, out: &mut dyn Write) -> Result<(), Failure> {

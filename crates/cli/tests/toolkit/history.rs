@@ -189,6 +189,8 @@ fn a_deleted_state_keeps_its_history_and_comes_back_with_a_serial_above_all() {
         assert_eq!(world.ids().len(), 4);
         let deleted = world.on_stock("rollback", &[&ids[0], "--yes"], 7).stderr;
         assert!(deleted.contains("deleted the state"), "{deleted}");
+        let nothing = world.on_stock("show", &[&ids[0], "--state"], 7);
+        assert!(nothing.stderr.contains("deleted the state"), "{nothing:?}");
     }
 }
 

@@ -131,6 +131,8 @@ fn a_state_as_a_file_is_looked_through_and_a_realistic_one_shows_no_false_alarms
         assert!(path.contains("password") || path.contains("secret"), "{line}");
     }
     assert!(!found.is_empty());
+    let is_directory = world.says(&["secrets", "."], 2).stderr;
+    assert!(is_directory.starts_with("tidelock: .: "), "{is_directory}");
     let mut command = command(&world.hermetic, &["secrets", "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();

@@ -79,7 +79,7 @@ pub enum BackendError {
     },
     /// A backend that keeps its state elsewhere.
     #[error(
-        "{at}: the state is kept by {}, and only backend \"s3\" and \"http\" are known here; name a state: BUCKET/KEY",
+        "{at}: the state is kept by {}, and only backend \"s3\" and \"http\" are known here; name the state: BUCKET/KEY, or --bucket and --key",
         match kind.as_str() {
             "cloud" => "HCP Terraform (cloud)".to_owned(),
             kind => format!("backend \"{kind}\""),

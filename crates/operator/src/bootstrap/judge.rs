@@ -359,7 +359,7 @@ impl Judge<'_> {
         let mut all = found.clone();
         all.extend(self.wanted.tags.clone());
         let verdict = change_unless(all == *found, || Step::Tags(all.clone()));
-        self.add(Part::Tags, text, tags_text(found), verdict);
+        self.add(Part::Tags, tags_text(&all), tags_text(found), verdict);
         self.target.tags = all;
     }
 

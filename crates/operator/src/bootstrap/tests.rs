@@ -342,6 +342,13 @@ fn tags_are_added_to_those_of_others() {
         panic!("tags")
     };
     assert_eq!(tags.keys().collect::<Vec<_>>(), ["owner", "team"]);
+    let setting = plan.settings.iter().find(|setting| setting.part == Part::Tags);
+    let said = setting.map(|setting| setting.wanted.as_str());
+    assert_eq!(
+        said,
+        Some("owner=them, team=platform"),
+        "the plan says what will be there"
+    );
 }
 
 #[test]

@@ -137,7 +137,10 @@ fn other_backends_are_named_with_their_place() {
     ] {
         let fault = Project::block(block).fault();
         assert!(fault.starts_with(expected), "{fault}");
-        assert!(fault.ends_with("name a state: BUCKET/KEY"), "{fault}");
+        assert!(
+            fault.ends_with("name the state: BUCKET/KEY, or --bucket and --key"),
+            "{fault}"
+        );
     }
 }
 

@@ -85,6 +85,11 @@ pub(super) fn clock(clock: Clock) -> Option<Finding> {
 }
 
 pub(super) fn permissions(setup: &Setup, permissions: &[Permission]) -> Vec<Finding> {
+    let policy = match &setup.key {
+        Some(key) => setup.tidelock_on("policy", key),
+        // A policy is for a state, and which one nobody has said.
+        None => format!("{} --key=KEY", setup.tidelock("policy")),
+    };
     let finding = |permission: &Permission| {
         let (action, resource) = (permission.action, visible(&permission.resource));
         let how = if permission.simulated {
@@ -96,7 +101,7 @@ pub(super) fn permissions(setup: &Setup, permissions: &[Permission]) -> Vec<Find
         Finding::new(
             Id::PermissionMissing,
             what,
-            format!("{} prints the policy that allows it", setup.tidelock("policy")),
+            format!("{policy} prints the policy that allows it"),
         )
     };
     permissions

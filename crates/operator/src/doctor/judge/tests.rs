@@ -585,3 +585,29 @@ fn a_rule_for_other_keys_is_no_concern_and_one_for_workspaces_is() {
         assert_eq!(found.len(), expected, "{prefix}");
     }
 }
+
+#[test]
+fn the_policy_is_asked_for_by_a_command_that_names_a_state() {
+    let denied = Permission {
+        action: "s3:PutObject",
+        resource: "arn:aws:s3:::states/a b".to_owned(),
+        allowed: false,
+        simulated: false,
+    };
+    let denied = Fact::Permissions(vec![denied]);
+    let of = |key: Option<&str>| {
+        let setup = Setup {
+            key: key.map(str::to_owned),
+            lock_file: None,
+            flags: " --bucket states".to_owned(),
+            ..setup()
+        };
+        judge(&setup, &denied)[0].mend.clone()
+    };
+    assert!(
+        of(Some("a b")).starts_with("tidelock policy --bucket states --key='a b' "),
+        "{}",
+        of(Some("a b"))
+    );
+    assert!(of(None).starts_with("tidelock policy --bucket states --key=KEY "));
+}
