@@ -1,15 +1,10 @@
 //! `tidelock clean`: states of merged branches go, under their locks, and their versions stay.
 
-use std::process::{Command, Stdio};
-
 use serde_json::Value;
 use tidelock_operator::layout::{Layout, Want};
-use tidelock_testkit::{LossyProxy, Output, Request, Terraform, wait_until};
+use tidelock_testkit::{Request, Terraform};
 
-use crate::{
-    common::command,
-    world::{World, state, wait, worlds},
-};
+use crate::world::{World, state, wait, worlds};
 
 fn empty(serial: u64) -> String {
     format!(
@@ -201,30 +196,10 @@ fn an_interrupt_ends_it_between_two_states_with_no_lock_left() {
         for key in ["p/a", "p/b"] {
             world.store.put(&world.bucket, key, empty(1));
         }
-        let proxy = LossyProxy::start(world.store.endpoint.trim_start_matches("http://"), Vec::new());
-        proxy.keep_back("PUT p/a.tflock");
-        let mut command = command(&world.hermetic, &clean(&world, "p/", &["--yes"]));
-        world.store.apply(&mut command);
-        command
-            .env("AWS_ENDPOINT_URL", proxy.endpoint())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let shown = format!("{command:?}");
-        let running = command.spawn().unwrap();
-        wait_until("its lock is on the way", || proxy.kept_back() == 1);
-        let interrupt = ["-INT", &running.id().to_string()];
-        assert!(Command::new("kill").args(interrupt).status().unwrap().success());
-        proxy.let_go();
-        let ended = running.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let said = Output {
-            command: shown,
-            status: ended.status,
-            stdout: text(ended.stdout),
-            stderr: text(ended.stderr),
-        };
-        let said = said.with_status(1);
+        let arguments = clean(&world, "p/", &["--yes"]);
+        let said = world
+            .signalled(&arguments, "-INT", "PUT p/a.tflock")
+            .with_status(1);
         assert!(
             said.stdout.contains("Deleted 1 state")
                 && said

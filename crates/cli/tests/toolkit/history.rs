@@ -195,6 +195,22 @@ fn a_deleted_state_keeps_its_history_and_comes_back_with_a_serial_above_all() {
 }
 
 #[test]
+fn a_rollback_that_is_told_to_end_finishes_and_leaves_no_lock() {
+    for world in worlds() {
+        world.put_state(1, &[("a", "one")]);
+        world.put_state(2, &[]);
+        let (ids, address) = (world.ids(), world.address());
+        let table = format!("--table={}", world.table);
+        let arguments = ["rollback", &address, &ids[1], &table, "--yes"];
+        world
+            .signalled(&arguments, "-TERM", "PUT app.tfstate.tflock")
+            .with_status(0);
+        assert_eq!(world.current()["serial"], 3);
+        assert!(wait(world.layout().locks_of(KEY)).unwrap().is_empty());
+    }
+}
+
+#[test]
 fn terraform_goes_on_from_a_rollback_that_repaired_the_digest() {
     let Some(binary) = Terraform::find() else { return };
     for world in worlds() {

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -10,7 +10,7 @@ use tidelock_operator::{
     aws::{Access, Environment, Settings},
     layout::Layout,
 };
-use tidelock_testkit::{Hermetic, Output, Store, Terraform};
+use tidelock_testkit::{Hermetic, LossyProxy, Output, Store, Terraform, wait_until};
 
 use crate::common::{BINARY, command};
 
@@ -65,6 +65,34 @@ impl World {
         command.current_dir(dir).stdin(Stdio::null());
         self.store.apply(&mut command);
         Output::of(command).with_status(status)
+    }
+
+    /// The same, with a signal (`-INT`) to it while a request of this description is on its way.
+    pub(crate) fn signalled(&self, arguments: &[&str], signal: &str, request: &'static str) -> Output {
+        let proxy = LossyProxy::start(self.store.endpoint.trim_start_matches("http://"), Vec::new());
+        proxy.keep_back(request);
+        let mut command = command(&self.hermetic, arguments);
+        self.store.apply(&mut command);
+        command
+            .env("AWS_ENDPOINT_URL", proxy.endpoint())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let running = command.spawn().unwrap();
+        wait_until("the request is on its way", || proxy.kept_back() == 1);
+        let sent = Command::new("kill")
+            .args([signal, &running.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+        proxy.let_go();
+        let ended = running.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Output {
+            command: arguments.join(" "),
+            status: ended.status,
+            stdout: text(ended.stdout),
+            stderr: text(ended.stderr),
+        }
     }
 
     /// A backend block for a state, with these lines beside bucket, key and region.
