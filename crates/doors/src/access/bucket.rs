@@ -53,7 +53,11 @@ pub(crate) async fn bucket_owner(access: &Access, name: &str) -> Result<Owner, E
         let name = format!("the policy of the bucket {}", bucket.name);
         access.policies.of(Kind::Bucket, &name, text)
     });
-    let block = bucket.documents.get(PUBLIC_ACCESS_BLOCK);
+    // Only a policy can be a public one: without it the block says nothing here, and every request would read it.
+    let block = bucket
+        .documents
+        .get(PUBLIC_ACCESS_BLOCK)
+        .filter(|_| policy.is_some());
     Ok(Owner {
         policy,
         rule: ResourceRule::Usual {
