@@ -1,13 +1,14 @@
 //! Listing objects and versions, with prefix, delimiter and pages, as S3 lists them.
 
+use serde::{Deserialize, de::DeserializeOwned};
 use tidelock_core::{
-    Address, Record, Time, Version, VersionId, Versioning,
+    Address, Content, Time, Version, VersionId, Versioning,
     limits::{LIST_PAGE_MAX, SCAN_PAGE_ROWS, SCAN_PAGE_ROWS_MIN},
 };
 
 use crate::{
     Error, Service,
-    rows::{self, ObjectRow},
+    rows::{self, LockFile},
 };
 
 /// Which objects to list.
@@ -34,8 +35,8 @@ pub struct Listed {
     pub size: u64,
     /// When it was written, or the lock taken.
     pub written: Time,
-    /// The version; `None` for a lock file.
-    pub version: Option<Version>,
+    /// What the writer said about the bytes; `None` for a lock file.
+    pub content: Option<Content>,
 }
 
 /// One page of a listing.
@@ -108,6 +109,36 @@ fn is_common_prefix(after: &str, prefix: &str, delimiter: Option<&str>) -> bool 
         && matches!(shown(after, prefix, delimiter), Shown::Under(common) if common == after)
 }
 
+/// What a listing reads of a [`rows::ObjectRow`]: of a record the current version alone, and of that what `V` has. The rest is
+/// most of a row, and a page has a thousand.
+#[derive(Deserialize)]
+enum Row<V> {
+    Record(Current<V>),
+    LockFile(LockFile),
+}
+
+/// See above.
+#[derive(Deserialize)]
+struct Current<V> {
+    head: Option<V>,
+}
+
+/// What a listing of objects reads of a [`Version`].
+#[derive(Deserialize)]
+struct Outline {
+    written: Time,
+    body: Option<BodyOutline>,
+}
+
+/// See above.
+#[derive(Deserialize)]
+struct BodyOutline {
+    size: u64,
+    etag: String,
+    #[serde(default)]
+    content: Content,
+}
+
 /// A walk over the object rows of one bucket, page by page.
 struct Walk<'a> {
     service: &'a Service,
@@ -119,7 +150,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    async fn next(&mut self) -> Result<Option<(String, ObjectRow)>, Error> {
+    async fn next<V: DeserializeOwned>(&mut self) -> Result<Option<(String, Row<V>)>, Error> {
         loop {
             if let Some((row, entry)) = self.page.next() {
                 self.start = [row.as_slice(), &[0]].concat();
@@ -228,8 +259,9 @@ impl Service {
         while page.next.is_none()
             && let Some((key, row)) = walk.next().await?
         {
-            let ObjectRow::Record(record) = row else { continue };
-            let Some(head) = &record.head else { continue };
+            let Row::Record(Current::<Version> { head: Some(head) }) = row else {
+                continue;
+            };
             if let Shown::Under(common) = shown(&key, &query.prefix, delimiter) {
                 walk.skip(bucket, &common);
                 if page.is_full(limit) {
@@ -241,10 +273,11 @@ impl Service {
             }
             let address = Address::new(bucket, &key).map_err(|why| Error::corrupt(key.as_bytes(), why))?;
             if has_older {
-                self.add_versions(&address, &record, u64::MAX, limit, &mut page)
+                self.add_versions(&address, &head, u64::MAX, limit, &mut page)
                     .await?;
             } else {
-                page.add(&address, [head.clone()], head.seq, limit);
+                let seq = head.seq;
+                page.add(&address, [head], seq, limit);
             }
         }
         Ok(page)
@@ -282,9 +315,9 @@ impl Service {
         } else {
             marker.seq()
         };
-        match head_seq.or(older_seq) {
-            Some(before) => self.add_versions(&address, &record, before, limit, page).await,
-            None => Ok(()),
+        match (record.head, head_seq.or(older_seq)) {
+            (Some(head), Some(before)) => self.add_versions(&address, &head, before, limit, page).await,
+            _ => Ok(()),
         }
     }
 
@@ -292,12 +325,11 @@ impl Service {
     async fn add_versions(
         &self,
         address: &Address,
-        record: &Record,
+        head: &Version,
         before: u64,
         limit: usize,
         page: &mut VersionPage,
     ) -> Result<(), Error> {
-        let Some(head) = &record.head else { return Ok(()) };
         let mut versions = Vec::new();
         if head.seq < before {
             versions.push(head.clone());
@@ -352,24 +384,24 @@ impl VersionPage {
 }
 
 /// What a listing shows of a row; nothing when the address has no visible body.
-fn listed(key: String, row: ObjectRow) -> Option<Listed> {
+fn listed(key: String, row: Row<Outline>) -> Option<Listed> {
     match row {
-        ObjectRow::LockFile(file) => Some(Listed {
+        Row::LockFile(file) => Some(Listed {
             key,
             etag: file.etag,
             size: file.size,
             written: file.since,
-            version: None,
+            content: None,
         }),
-        ObjectRow::Record(record) => {
-            let version = record.head?;
-            let body = version.body.as_ref()?;
+        Row::Record(Current { head }) => {
+            let Outline { written, body } = head?;
+            let body = body?;
             Some(Listed {
                 key,
-                etag: body.etag.clone(),
+                etag: body.etag,
                 size: body.size,
-                written: version.written,
-                version: Some(version),
+                written,
+                content: Some(body.content),
             })
         }
     }

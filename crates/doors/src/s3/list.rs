@@ -140,15 +140,14 @@ impl<'a> Listing<'a> {
             .text("Key", self.encoding.apply(&listed.key))
             .text("LastModified", iso_millis(listed.written))
             .text("ETag", quoted(&listed.etag));
-        let body = listed.version.as_ref().and_then(|version| version.body.as_ref());
-        if let Some(body) = body {
-            checksums::tell_algorithm(xml, &body.content);
+        if let Some(content) = &listed.content {
+            checksums::tell_algorithm(xml, content);
         }
         xml.text("Size", listed.size.to_string());
         if let Some(owner) = owner {
             tell_owner(xml, "Owner", owner);
         }
-        let class = body.map_or("STANDARD", |body| class_of(&body.content));
+        let class = listed.content.as_ref().map_or("STANDARD", class_of);
         xml.text("StorageClass", class).close();
     }
 }
