@@ -36,10 +36,13 @@ pub struct Access {
 }
 
 /// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Unanswered {
     /// No key, or nothing that can be signed: no further try would mend it.
+    #[error("{0}")]
     Unsigned(String),
     /// The last try's fault.
+    #[error(transparent)]
     Fault(Fault),
 }
 

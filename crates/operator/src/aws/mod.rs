@@ -14,6 +14,7 @@ mod settings;
 mod sign;
 mod sso;
 mod sts;
+mod why;
 mod xml;
 
 pub use access::Access;
@@ -21,7 +22,8 @@ pub use credentials::Credentials;
 pub use environment::Environment;
 pub use settings::{Settings, SettingsError, Wanted};
 pub use sts::{Role, Token, WebIdentity};
+pub use why::Why;
 
-pub(crate) use access::Unanswered;
-pub(crate) use http::{Answer, Fault};
+pub(crate) use http::Answer;
+pub(crate) use why::code_of_json;
 pub(crate) use xml::Element;

@@ -10,10 +10,13 @@ use http::{Request, header};
 use serde_json::{Map, Value, json};
 use tidelock_core::limits::CLIENT_DOCUMENT_BYTES_MAX;
 
-pub use error::{Error, Why};
+pub use error::Error;
 pub use table::{NewTable, Table, TableEncryption};
 
-use crate::aws::{Access, Answer, SettingsError, Unanswered};
+use crate::aws::{Access, Answer, SettingsError, Why, code_of_json};
+
+/// AWS's name for it.
+const SERVICE: &str = "DynamoDB";
 
 /// The version of the protocol that the header names.
 const TARGET: &str = "DynamoDB_20120810";
@@ -173,7 +176,7 @@ impl Client {
             .header("x-amz-target", format!("{TARGET}.{name}"))
             .body(Bytes::from(wanted.to_string()));
         let request = request.map_err(|why| Error::new(name, table, Why::Unsigned(why.to_string())))?;
-        let code = |answer: &Answer| error::code_of(&answer.body).0;
+        let code = |answer: &Answer| code_of_json(&answer.body).0;
         let answer = self
             .access
             .call("dynamodb", &request, CLIENT_DOCUMENT_BYTES_MAX, code)
@@ -181,17 +184,23 @@ impl Client {
         match answer {
             Ok(answer) if answer.status.is_success() => serde_json::from_slice(&answer.body)
                 .map_err(|_| self.foreign(name, table, "its answer is no JSON")),
-            Ok(answer) => Err(Error::refused(name, table, answer.status.as_u16(), &answer.body)),
-            Err(Unanswered::Unsigned(why)) => Err(Error::new(name, table, Why::Unsigned(why))),
-            Err(Unanswered::Fault(fault)) => {
-                Err(Error::new(name, table, Why::of_fault(&fault, &self.endpoint)))
-            }
+            Ok(answer) => Err(Error::new(name, table, Why::of_json(answer.status, &answer.body))),
+            Err(none) => Err(Error::new(
+                name,
+                table,
+                Why::unanswered(none, SERVICE, &self.endpoint),
+            )),
         }
     }
 
     fn foreign(&self, name: &'static str, table: &str, why: &str) -> Error {
-        let (endpoint, why) = (self.endpoint.clone(), why.to_owned());
-        Error::new(name, table, Why::Foreign { endpoint, why })
+        let (endpoint, service, why) = (self.endpoint.clone(), SERVICE, why.to_owned());
+        let why = Why::Foreign {
+            endpoint,
+            service,
+            why,
+        };
+        Error::new(name, table, why)
     }
 }
 

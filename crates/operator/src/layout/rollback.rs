@@ -11,7 +11,8 @@ use tidelock_core::{StateHeader, diff::Diff};
 use super::{Error, Layout, Lock, TakeError, Want};
 use crate::{
     archive::md5_of,
-    s3::{self, Object, Why},
+    aws::Why,
+    s3::{self, Object},
 };
 
 /// What a rollback would do.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::aws::{Element, Fault};
+use crate::aws::{Element, Why};
 
 /// A call that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -27,55 +27,13 @@ pub struct Subject {
     pub version: Option<String>,
 }
 
-/// Why a call did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum Why {
-    /// There was no answer, even after trying again; whether the call was carried out is not known.
-    #[error("no answer from {endpoint}: {why}")]
-    NoAnswer {
-        /// Who was asked.
-        endpoint: String,
-        /// What happened to the connection.
-        why: String,
-    },
-    /// S3 said no.
-    #[error("{code}: {message}")]
-    Refused {
-        /// The status.
-        status: u16,
-        /// S3's code, such as `NoSuchBucket`.
-        code: String,
-        /// S3's sentence.
-        message: String,
-    },
-    /// The bucket is in another region.
-    #[error("the bucket is in the region {0}: set AWS_REGION={0}, or region = {0} in the profile")]
-    Region(String),
-    /// The answer is not as S3 describes it.
-    #[error("{endpoint} did not answer as S3 does: {why}")]
-    Foreign {
-        /// Who was asked.
-        endpoint: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// There is no key to sign with, or the request cannot be signed.
-    #[error("{0}")]
-    Unsigned(String),
-}
-
 impl Error {
     /// S3's code, where it has answered with one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
-        match &self.why {
-            Why::Refused { code, .. } => Some(code),
-            Why::NoAnswer { .. } | Why::Region(_) | Why::Foreign { .. } | Why::Unsigned(_) => None,
-        }
+        self.why.code()
     }
-}
 
-impl Error {
     /// Whether the request was refused for how it was asked, and not for what.
     pub(crate) fn is_bad_request(&self) -> bool {
         matches!(self.why, Why::Refused { status: 400, .. })
@@ -91,36 +49,25 @@ impl Error {
     }
 }
 
-impl Why {
-    /// An answer of refusal. HEAD has no body, so that the status must do.
-    pub(super) fn of_answer(status: http::StatusCode, region: Option<String>, body: &[u8]) -> Why {
-        let error = Element::parse(body).filter(|root| root.name == "Error");
-        let text = |name| {
-            error
-                .as_ref()
-                .and_then(|error| error.text_of(name))
-                .map(str::to_owned)
-        };
-        let code = text("Code").unwrap_or_else(|| status.as_u16().to_string());
-        let is_elsewhere =
-            ["PermanentRedirect", "AuthorizationHeaderMalformed", "301"].contains(&code.as_str());
-        if let Some(region) = region.filter(|_| is_elsewhere) {
-            return Why::Region(region);
-        }
-        Why::Refused {
-            status: status.as_u16(),
-            code,
-            message: text("Message")
-                .unwrap_or_else(|| status.canonical_reason().unwrap_or("no message").to_owned()),
-        }
+/// What S3 said instead of doing it. An answer to HEAD has no body, so that the status must do.
+pub(super) fn refused(status: http::StatusCode, region: Option<String>, body: &[u8]) -> Why {
+    let error = Element::parse(body).filter(|root| root.name == "Error");
+    let text = |name| {
+        error
+            .as_ref()
+            .and_then(|error| error.text_of(name))
+            .map(str::to_owned)
+    };
+    let code = text("Code").unwrap_or_else(|| status.as_u16().to_string());
+    let is_elsewhere = ["PermanentRedirect", "AuthorizationHeaderMalformed", "301"].contains(&code.as_str());
+    if let Some(region) = region.filter(|_| is_elsewhere) {
+        return Why::Region(region);
     }
-
-    pub(super) fn of_fault(fault: &Fault, endpoint: &str) -> Why {
-        let (endpoint, why) = (endpoint.to_owned(), fault.to_string());
-        match fault {
-            Fault::Connection(_) | Fault::Silence => Why::NoAnswer { endpoint, why },
-            Fault::TooLarge(_) => Why::Foreign { endpoint, why },
-        }
+    Why::Refused {
+        status: status.as_u16(),
+        code,
+        message: text("Message")
+            .unwrap_or_else(|| status.canonical_reason().unwrap_or("no message").to_owned()),
     }
 }
 

@@ -21,14 +21,17 @@ use md5::{Digest, Md5};
 use tidelock_core::limits::{CLIENT_DOCUMENT_BYTES_MAX, OBJECT_BYTES_MAX};
 
 pub use answers::{Listed, ListedVersion, Object, Page, Put, VersionMarker, Versioning};
-pub use error::{Error, Subject, Why};
+pub use error::{Error, Subject};
 pub use lifecycle::{Lifecycle, Rule};
 pub(crate) use probe::Probe;
 pub use settings::{Encryption, PublicAccessBlock};
 
-use crate::aws::{Access, Settings, SettingsError};
+use crate::aws::{Access, Settings, SettingsError, Why};
 use endpoint::Endpoint;
 use request::Call;
+
+/// AWS's name for it.
+const SERVICE: &str = "S3";
 
 /// A client of one S3 endpoint. Cheap to use from many tasks at once.
 #[derive(Debug)]
@@ -210,7 +213,11 @@ impl Client {
     }
 
     fn foreign(&self, call: &Call<'_>, why: &str) -> Error {
-        let (endpoint, why) = (self.endpoint(), why.to_owned());
-        call.error(Why::Foreign { endpoint, why })
+        let (endpoint, service, why) = (self.endpoint(), SERVICE, why.to_owned());
+        call.error(Why::Foreign {
+            endpoint,
+            service,
+            why,
+        })
     }
 }

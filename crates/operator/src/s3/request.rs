@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 use super::{
-    Client,
-    error::{Error, Subject, Why},
+    Client, SERVICE,
+    error::{self, Error, Subject},
 };
-use crate::aws::{Answer, Unanswered};
+use crate::aws::{Answer, Why};
 
 /// What is to be asked.
 pub(super) struct Call<'a> {
@@ -78,8 +78,7 @@ impl Client {
         match self.access.call("s3", &request, bytes_max, code).await {
             Ok(answer) if answer.status.is_success() => Ok(answer),
             Ok(answer) => Err(call.error(refused(&answer))),
-            Err(Unanswered::Unsigned(why)) => Err(call.error(Why::Unsigned(why))),
-            Err(Unanswered::Fault(fault)) => Err(call.error(Why::of_fault(&fault, &self.endpoint()))),
+            Err(none) => Err(call.error(Why::unanswered(none, SERVICE, &self.endpoint()))),
         }
     }
 }
@@ -90,5 +89,5 @@ fn refused(answer: &Answer) -> Why {
         .headers
         .get("x-amz-bucket-region")
         .and_then(|region| region.to_str().ok());
-    Why::of_answer(answer.status, region.map(str::to_owned), &answer.body)
+    error::refused(answer.status, region.map(str::to_owned), &answer.body)
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     archive::{Entry, marks, md5_of},
+    aws::Why,
     layout::{self, Layout, Want},
     s3::{self, Object},
 };
@@ -310,7 +311,7 @@ fn is_absent(error: &s3::Error) -> bool {
 
 /// A write that the target does not take: its own rules say why. What is wrong with all of them ends the transfer.
 fn refused(error: s3::Error) -> Error {
-    let is_of_one = matches!(&error.why, s3::Why::Refused { status: 400..=499, code, .. }
+    let is_of_one = matches!(&error.why, Why::Refused { status: 400..=499, code, .. }
         if !["AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"].contains(&code.as_str()));
     match is_of_one {
         true => Error::Refused(error.into()),

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use stub::{Asked, Stub, answer, client};
-use tidelock_operator::s3::{Versioning, Why};
+use tidelock_operator::{aws::Why, s3::Versioning};
 
 const VERSIONED: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
 

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Examination, is_denied, query};
 use crate::{
-    aws::Element,
+    aws::{Element, Why},
     doctor::facts::{Bucket, Encryption, Fact, Rule, Table},
-    dynamodb,
     s3::{self, Probe, PublicAccessBlock},
 };
 
@@ -79,15 +78,13 @@ impl Examination<'_, '_> {
             Err(error) if is_denied(error.code()) => None,
             Err(error) => match &error.why {
                 // The store answers, but not this service: in XML, in HTML, or with a status that DynamoDB never gives.
-                dynamodb::Why::Foreign { .. } => Some(Table::NoDynamoDb(error.to_string())),
-                dynamodb::Why::Refused { status, code, .. }
+                Why::Foreign { .. } => Some(Table::NoDynamoDb(error.to_string())),
+                Why::Refused { status, code, .. }
                     if *code == status.to_string() || !code.ends_with("Exception") =>
                 {
                     Some(Table::NoDynamoDb(error.to_string()))
                 }
-                dynamodb::Why::Refused { .. }
-                | dynamodb::Why::NoAnswer { .. }
-                | dynamodb::Why::Unsigned(_) => None,
+                Why::Refused { .. } | Why::Region(_) | Why::NoAnswer { .. } | Why::Unsigned(_) => None,
             },
         };
         match (fact, answer) {

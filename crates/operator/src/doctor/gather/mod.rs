@@ -14,7 +14,7 @@ use super::{
     facts::{Fact, Outcome, Refusal, Setup},
     judge,
 };
-use crate::{layout::Layout, s3};
+use crate::{aws::Why, layout::Layout, s3};
 
 /// Codes by which a request is denied; HEAD has no code.
 const DENIED: [&str; 6] = [
@@ -96,12 +96,10 @@ fn outcome<T>(answer: &Result<T, s3::Error>) -> Outcome {
 
 fn refusal(error: &s3::Error) -> Option<Refusal> {
     match &error.why {
-        s3::Why::Refused { code, message, .. } => Some(Refusal {
+        Why::Refused { code, message, .. } => Some(Refusal {
             code: code.clone(),
             message: message.clone(),
         }),
-        s3::Why::NoAnswer { .. } | s3::Why::Region(_) | s3::Why::Foreign { .. } | s3::Why::Unsigned(_) => {
-            None
-        }
+        Why::NoAnswer { .. } | Why::Region(_) | Why::Foreign { .. } | Why::Unsigned(_) => None,
     }
 }

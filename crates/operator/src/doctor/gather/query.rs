@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tidelock_core::limits::CLIENT_DOCUMENT_BYTES_MAX;
 
 use crate::{
-    aws::{Access, Answer, Element, Unanswered},
+    aws::{Access, Answer, Element, Why},
     layout::Layout,
 };
 
@@ -67,24 +67,15 @@ pub(super) async fn kms_key_state(layout: &Layout, key: &str) -> Result<String, 
         .map_err(|why| why.to_string())?;
     let answer = ask(&layout.access, "kms", &request).await?;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let refused = || {
-        let message = text(&body["message"]).or_else(|| text(&body["Message"]));
-        format!(
-            "{}: {}",
-            text(&body["__type"]).unwrap_or_default(),
-            message.unwrap_or_default()
-        )
-    };
-    text(&body["KeyMetadata"]["KeyState"]).ok_or_else(refused)
+    let state = body["KeyMetadata"]["KeyState"].as_str();
+    state
+        .map(str::to_owned)
+        .ok_or_else(|| Why::of_json(answer.status, &answer.body).to_string())
 }
 
 async fn ask(access: &Access, service: &'static str, request: &Request<Bytes>) -> Result<Answer, String> {
     let answer = access
         .call(service, request, CLIENT_DOCUMENT_BYTES_MAX, |_| String::new())
         .await;
-    answer.map_err(|why| match why {
-        Unanswered::Unsigned(why) => why,
-        Unanswered::Fault(fault) => fault.to_string(),
-    })
+    answer.map_err(|why| why.to_string())
 }

@@ -9,8 +9,9 @@ use http::{HeaderMap, Method, header};
 
 use super::{Examination, is_denied, query, refusal};
 use crate::{
+    aws::Why,
     doctor::facts::{Bucket, Caller, Clock, Fact},
-    s3::{self, Probe, Why},
+    s3::{self, Probe},
 };
 
 /// Codes by which the key is refused, and not the request.
