@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
+use http_body::Body;
 use percent_encoding::percent_decode_str;
 use tidelock_core::{
     Caller, Time,
@@ -70,6 +71,14 @@ pub struct Doors {
     policies: Arc<Policies>,
     /// Memory for bodies of which nothing is proven yet, in MiB.
     unproven: Semaphore,
+}
+
+/// What goes with a request on its way to a door.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    asked: &'a Asked,
+    ids: &'a RequestIds,
+    now: Time,
 }
 
 /// Who asks through which protocol, before the signature is looked at.
@@ -116,7 +125,7 @@ impl Doors {
     /// Answers one request, and writes one line about it to the log.
     pub async fn handle<B>(&self, request: Request<B>, peer: Peer) -> Response<DoorBody>
     where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Send,
     {
         let started = std::time::Instant::now();
@@ -130,7 +139,12 @@ impl Doors {
         asked.through(&door, stated);
         let mut response = match asked.ready() {
             Ok(()) => {
-                let mut response = self.answer(&door, parts, body, &ids, &asked, now).await;
+                let way = Way {
+                    asked: &asked,
+                    ids: &ids,
+                    now,
+                };
+                let mut response = self.answer(&door, parts, body, way).await;
                 let kept = asked.answered(&mut response).await;
                 kept.err().map_or(response, |why| {
                     let may_be = format!("{why}; what was asked may have been done: ask again");
@@ -154,42 +168,28 @@ impl Doors {
         response
     }
 
-    async fn answer<B>(
+    async fn answer(
         &self,
         door: &Door,
         parts: Parts,
-        body: B,
-        ids: &RequestIds,
-        asked: &Asked,
-        now: Time,
-    ) -> Response<DoorBody>
-    where
-        B: http_body::Body<Data = Bytes>,
-    {
+        body: impl Body<Data = Bytes>,
+        way: Way<'_>,
+    ) -> Response<DoorBody> {
         match door {
-            Door::DynamoDb(operation) => self.dynamodb(operation, parts, body, asked, now).await,
-            Door::Kms(operation) => self.kms(operation, parts, body, asked, now).await,
-            Door::Sts => self.sts(parts, body, ids, asked, now).await,
-            Door::Iam => self.iam(parts, body, ids, asked, now).await,
-            Door::TerraformHttp => self.terraform_http(parts, body, asked, now).await,
-            Door::Admin => self.admin(parts, body, asked, now).await,
+            Door::DynamoDb(operation) => self.dynamodb(operation, parts, body, way).await,
+            Door::Kms(operation) => self.kms(operation, parts, body, way).await,
+            Door::Sts => self.sts(parts, body, way).await,
+            Door::Iam => self.iam(parts, body, way).await,
+            Door::TerraformHttp => self.terraform_http(parts, body, way).await,
+            Door::Admin => self.admin(parts, body, way).await,
             Door::OtherJson => dynamodb::unknown_operation(),
-            Door::OtherService(service) => sts::not_served(service, ids),
-            Door::S3 => self.s3(parts, body, ids, asked, now).await,
+            Door::OtherService(service) => sts::not_served(service, way.ids),
+            Door::S3 => self.s3(parts, body, way).await,
         }
     }
 
-    async fn s3<B>(
-        &self,
-        parts: Parts,
-        body: B,
-        ids: &RequestIds,
-        asked: &Asked,
-        now: Time,
-    ) -> Response<DoorBody>
-    where
-        B: http_body::Body<Data = Bytes>,
-    {
+    async fn s3(&self, parts: Parts, body: impl Body<Data = Bytes>, way: Way<'_>) -> Response<DoorBody> {
+        let Way { asked, ids, now } = way;
         let door = s3::Door {
             service: &self.service,
             hosts: &self.hosts,
@@ -209,17 +209,8 @@ impl Doors {
         }
     }
 
-    async fn sts<B>(
-        &self,
-        parts: Parts,
-        body: B,
-        ids: &RequestIds,
-        asked: &Asked,
-        now: Time,
-    ) -> Response<DoorBody>
-    where
-        B: http_body::Body<Data = Bytes>,
-    {
+    async fn sts(&self, parts: Parts, body: impl Body<Data = Bytes>, way: Way<'_>) -> Response<DoorBody> {
+        let Way { asked, ids, now } = way;
         let claim = match Claim::read(&parts, &self.keyring, "sts", now) {
             Ok(claim) => Some(claim),
             Err(AuthError::MissingAuthentication) => None,
@@ -253,17 +244,8 @@ impl Doors {
         }
     }
 
-    async fn iam<B>(
-        &self,
-        parts: Parts,
-        body: B,
-        ids: &RequestIds,
-        asked: &Asked,
-        now: Time,
-    ) -> Response<DoorBody>
-    where
-        B: http_body::Body<Data = Bytes>,
-    {
+    async fn iam(&self, parts: Parts, body: impl Body<Data = Bytes>, way: Way<'_>) -> Response<DoorBody> {
+        let Way { asked, ids, now } = way;
         let claim = match Claim::read(&parts, &self.keyring, "iam", now) {
             Ok(claim) => claim,
             Err(error) => return iam::refuse(&error, ids),
@@ -282,23 +264,19 @@ impl Doors {
         }
     }
 
-    async fn dynamodb<B>(
+    async fn dynamodb(
         &self,
         operation: &str,
         parts: Parts,
-        body: B,
-        asked: &Asked,
-        now: Time,
-    ) -> Response<DoorBody>
-    where
-        B: http_body::Body<Data = Bytes>,
-    {
-        let signed = self.signed_json("dynamodb", JSON_BODY_BYTES_MAX, &parts, body, now);
+        body: impl Body<Data = Bytes>,
+        way: Way<'_>,
+    ) -> Response<DoorBody> {
+        let signed = self.signed_json("dynamodb", JSON_BODY_BYTES_MAX, &parts, body, way.now);
         match signed.await {
             Ok((verified, bytes, room)) => {
                 // Whoever waits for a lock must not keep others from sending.
                 let _room = room.filter(|_| bytes.len() as u64 > SMALL_BODY_BYTES_MAX);
-                let access = self.access(&verified, &parts.headers, asked);
+                let access = self.access(&verified, &parts.headers, way.asked);
                 self.service.saw(access.caller());
                 let invocation = caller::invocation(&parts.headers);
                 dynamodb::handle(&self.service, access, operation, invocation, bytes).await
@@ -307,21 +285,17 @@ impl Doors {
         }
     }
 
-    async fn kms<B>(
+    async fn kms(
         &self,
         operation: &str,
         parts: Parts,
-        body: B,
-        asked: &Asked,
-        now: Time,
-    ) -> Response<DoorBody>
-    where
-        B: http_body::Body<Data = Bytes>,
-    {
-        let signed = self.signed_json("kms", kms::BODY_BYTES_MAX, &parts, body, now);
+        body: impl Body<Data = Bytes>,
+        way: Way<'_>,
+    ) -> Response<DoorBody> {
+        let signed = self.signed_json("kms", kms::BODY_BYTES_MAX, &parts, body, way.now);
         match signed.await {
             Ok((verified, bytes, _room)) => {
-                let access = self.access(&verified, &parts.headers, asked);
+                let access = self.access(&verified, &parts.headers, way.asked);
                 kms::handle(&self.service, access, operation, bytes).await
             }
             Err(error) => kms::refuse(&error),
@@ -329,17 +303,14 @@ impl Doors {
     }
 
     /// A request of a JSON protocol whose signature is good, with its body and the room that this takes.
-    async fn signed_json<B>(
+    async fn signed_json(
         &self,
         service: &'static str,
         bytes_max: u64,
         parts: &Parts,
-        body: B,
+        body: impl Body<Data = Bytes>,
         now: Time,
-    ) -> Result<(Verified, Bytes, Option<SemaphorePermit<'_>>), AwsError>
-    where
-        B: http_body::Body<Data = Bytes>,
-    {
+    ) -> Result<(Verified, Bytes, Option<SemaphorePermit<'_>>), AwsError> {
         let claim = Claim::read(parts, &self.keyring, service, now).map_err(|error| error.json())?;
         let room = self.unproven_room(&parts.headers, bytes_max).await;
         let collected = payload::collect(&parts.headers, body, bytes_max).await;
@@ -348,11 +319,13 @@ impl Doors {
         Ok((verified, bytes, room))
     }
 
-    async fn terraform_http<B>(&self, parts: Parts, body: B, asked: &Asked, now: Time) -> Response<DoorBody>
-    where
-        B: http_body::Body<Data = Bytes>,
-    {
-        let Some(access) = self.basic_access(&parts.headers, asked, now) else {
+    async fn terraform_http(
+        &self,
+        parts: Parts,
+        body: impl Body<Data = Bytes>,
+        way: Way<'_>,
+    ) -> Response<DoorBody> {
+        let Some(access) = self.basic_access(&parts.headers, way.asked, way.now) else {
             return terraform_http::unauthorized();
         };
         self.service.saw(access.caller());
@@ -361,11 +334,8 @@ impl Doors {
         terraform_http::handle(&self.service, access, parts, body).await
     }
 
-    async fn admin<B>(&self, parts: Parts, body: B, asked: &Asked, now: Time) -> Response<DoorBody>
-    where
-        B: http_body::Body<Data = Bytes>,
-    {
-        let Some(access) = self.basic_access(&parts.headers, asked, now) else {
+    async fn admin(&self, parts: Parts, body: impl Body<Data = Bytes>, way: Way<'_>) -> Response<DoorBody> {
+        let Some(access) = self.basic_access(&parts.headers, way.asked, way.now) else {
             return admin::unauthorized();
         };
         let bytes_max = admin::body_bytes_max(parts.uri.path());
