@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidelock_core::{diff::visible, limits::OBJECT_BYTES_MAX};
-use tidelock_operator::profile;
+use tidelock_operator::{fault, profile};
 use tokio::{runtime, task::JoinHandle, time};
 use zeroize::Zeroizing;
 
@@ -219,7 +219,7 @@ impl Admin {
         let answered = time::timeout(SILENCE_LIMIT, sender.send_request(request)).await;
         let answer = answered.map_err(|_| silent())?;
         let (head, mut body) = answer
-            .map_err(|why| self.no_answer(dial::chain(&why)))?
+            .map_err(|why| self.no_answer(fault::chain(&why)))?
             .into_parts();
         if !head.status.is_success() {
             let whole = self.whole(body).await?;
@@ -231,7 +231,7 @@ impl Admin {
             .await
             .map_err(|_| silent())?
         {
-            let frame = frame.map_err(|why| self.no_answer(dial::chain(&why)))?;
+            let frame = frame.map_err(|why| self.no_answer(fault::chain(&why)))?;
             if let Ok(piece) = frame.into_data() {
                 take(piece, all).map_err(AdminError::NotTaken)?;
             }
@@ -263,7 +263,7 @@ impl Admin {
         let (mut sender, connection) = self.connect().await?;
         let answered = sender.send_request(request).await;
         let (head, body) = answered
-            .map_err(|why| self.no_answer(dial::chain(&why)))?
+            .map_err(|why| self.no_answer(fault::chain(&why)))?
             .into_parts();
         let whole = self.whole(body).await?;
         connection.abort();
@@ -279,7 +279,7 @@ impl Admin {
             },
         })?;
         let connected = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = connected.map_err(|why| self.no_answer(dial::chain(&why)))?;
+        let (sender, connection) = connected.map_err(|why| self.no_answer(fault::chain(&why)))?;
         // What goes wrong with the connection, the request learns.
         Ok((sender, tokio::spawn(connection)))
     }
@@ -287,7 +287,7 @@ impl Admin {
     async fn whole(&self, body: Incoming) -> Result<Bytes, AdminError> {
         let whole = Limited::new(body, OBJECT_BYTES_MAX as usize).collect().await;
         Ok(whole
-            .map_err(|why| self.no_answer(dial::chain(&*why)))?
+            .map_err(|why| self.no_answer(fault::chain(&*why)))?
             .to_bytes())
     }
 

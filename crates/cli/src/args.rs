@@ -51,7 +51,7 @@ pub(crate) use secrets::{FailOn, Secrets};
 pub(crate) use stock::{Layout, Stock};
 
 pub(crate) use tls::Tls;
-pub(crate) use transfer::{Export, Import, Place as Elsewhere};
+pub(crate) use transfer::{Elsewhere, Export, Import};
 
 /// What was said; where that is no command, this ends the program with the reason or the help.
 pub(crate) fn parse() -> Arguments {

@@ -51,7 +51,7 @@ fn print_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Failure
     Ok(())
 }
 
-/// A failure of a comparison: status 1 says that something differs, so nothing else may.
+/// A failure of a command whose status 1 says what it found, such as a difference or damage, so that nothing else may.
 fn trouble(failure: Failure) -> Failure {
     Failure {
         status: match failure.status {

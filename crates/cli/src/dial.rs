@@ -17,7 +17,10 @@ use rustls::{
     ClientConfig,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
-use tidelock_operator::tls::{self, TrustError};
+use tidelock_operator::{
+    fault::chain,
+    tls::{self, TrustError},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -193,20 +196,6 @@ fn client_certificate() -> Result<Option<ClientCertificate>, Failure> {
 fn unusable(why: &dyn fmt::Display) -> Failure {
     let [cert, key] = CLIENT;
     Failure::new(Status::Usage, format!("{cert} and {key} cannot be used: {why}"))
-}
-
-/// What went wrong, down to the cause.
-pub(crate) fn chain(why: &dyn std::error::Error) -> String {
-    let mut text = why.to_string();
-    let mut cause = why.source();
-    while let Some(why) = cause {
-        let more = why.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = why.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -19,11 +19,11 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tidelock_core::limits::OIDC_DOCUMENT_BYTES_MAX;
-use tidelock_operator::tls;
+use tidelock_operator::{fault, tls};
 use tidelock_service::{KeyLocation, KeyReading, KeySource};
 use tokio::task::{self, JoinSet};
 
-use crate::dial::{self, DialError, Way};
+use crate::dial::{DialError, Way};
 
 /// The way to issuers. Servers are believed by the system's certificates, or those of `SSL_CERT_FILE`; without TLS only on
 /// this machine.
@@ -77,7 +77,7 @@ async fn get(url: &str) -> Result<Bytes, String> {
         DialError::NoAnswer(why) | DialError::Untrusted(why) => why,
     })?;
     let opened = http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = opened.map_err(|why| dial::chain(&why))?;
+    let (mut sender, connection) = opened.map_err(|why| fault::chain(&why))?;
     // It ends with this future, also where that is given up.
     let mut connected = JoinSet::new();
     connected.spawn(connection);
@@ -88,12 +88,12 @@ async fn get(url: &str) -> Result<Bytes, String> {
         .body(Empty::<Bytes>::new())
         .map_err(|why| why.to_string())?;
     let answer = sender.send_request(request).await;
-    let (head, body) = answer.map_err(|why| dial::chain(&why))?.into_parts();
+    let (head, body) = answer.map_err(|why| fault::chain(&why))?.into_parts();
     if head.status != StatusCode::OK {
         return Err(format!("it answers {}", head.status));
     }
     let whole = Limited::new(body, OIDC_DOCUMENT_BYTES_MAX).collect().await;
-    Ok(whole.map_err(|why| dial::chain(&*why))?.to_bytes())
+    Ok(whole.map_err(|why| fault::chain(&*why))?.to_bytes())
 }
 
 /// Whether a host is this machine.

@@ -12,11 +12,11 @@ use hyper::{
 };
 use serde_json::Value;
 use tidelock_core::limits::WEBHOOK_ANSWER_MS;
-use tidelock_operator::tls;
+use tidelock_operator::{fault, tls};
 use tokio::time;
 
 use crate::{
-    dial::{self, DialError, Way},
+    dial::{DialError, Way},
     exit::{Failure, Status},
 };
 
@@ -82,7 +82,7 @@ impl Webhook {
             .body(Full::new(Bytes::from(document.to_string())))
             .map_err(|why| why.to_string())?;
         let answer = sender.send_request(request).await;
-        let status = answer.map_err(|why| dial::chain(&why))?.status();
+        let status = answer.map_err(|why| fault::chain(&why))?.status();
         if status.is_success() {
             Ok(())
         } else {

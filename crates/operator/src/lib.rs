@@ -11,6 +11,7 @@ pub mod clean;
 pub mod doctor;
 pub mod drift;
 pub mod dynamodb;
+pub mod fault;
 pub mod files;
 mod hcl_edit;
 pub mod ini;

@@ -14,7 +14,7 @@ pub(crate) struct Export {
     pub(crate) prefix: Option<String>,
     /// Where to: a directory, or s3://BUCKET[/PREFIX]
     #[arg(long, value_name = "DIR|s3://BUCKET[/PREFIX]")]
-    pub(crate) to: Place,
+    pub(crate) to: Elsewhere,
     /// The S3 endpoint to write to, such as http://127.0.0.1:9000
     #[arg(long, value_name = "URL")]
     pub(crate) to_endpoint: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct Import {
     pub(crate) server: Server,
     /// Where from: a directory that `tidelock export` wrote, or s3://BUCKET[/PREFIX]
     #[arg(value_name = "DIR|s3://BUCKET[/PREFIX]")]
-    pub(crate) from: Place,
+    pub(crate) from: Elsewhere,
     /// The S3 endpoint to read from, such as http://127.0.0.1:9000
     #[arg(long, value_name = "URL")]
     pub(crate) from_endpoint: Option<String>,
@@ -52,24 +52,24 @@ pub(crate) struct Import {
 
 /// Where states are kept outside of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Elsewhere {
     Directory(PathBuf),
     Bucket { bucket: String, prefix: String },
 }
 
-impl std::str::FromStr for Place {
+impl std::str::FromStr for Elsewhere {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Place, String> {
+    fn from_str(text: &str) -> Result<Elsewhere, String> {
         let Some(rest) = text.strip_prefix("s3://") else {
             return match text.is_empty() || text.contains("://") {
                 true => Err("it is neither a directory nor s3://BUCKET[/PREFIX]".to_owned()),
-                false => Ok(Place::Directory(text.into())),
+                false => Ok(Elsewhere::Directory(text.into())),
             };
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         tidelock_core::address::check_bucket(bucket).map_err(|why| why.to_string())?;
-        Ok(Place::Bucket {
+        Ok(Elsewhere::Bucket {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
         })
@@ -124,21 +124,21 @@ mod tests {
 
     #[test]
     fn a_place_is_a_directory_or_a_bucket() {
-        let bucket = |bucket: &str, prefix: &str| Place::Bucket {
+        let bucket = |bucket: &str, prefix: &str| Elsewhere::Bucket {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
         };
         for (text, place) in [
-            ("out", Place::Directory("out".into())),
-            ("s3", Place::Directory("s3".into())),
+            ("out", Elsewhere::Directory("out".into())),
+            ("s3", Elsewhere::Directory("s3".into())),
             ("s3://tfstate", bucket("tfstate", "")),
             ("s3://tfstate/", bucket("tfstate", "")),
             ("s3://tfstate/a/b", bucket("tfstate", "a/b")),
         ] {
-            assert_eq!(text.parse::<Place>().unwrap(), place);
+            assert_eq!(text.parse::<Elsewhere>().unwrap(), place);
         }
         for text in ["", "s3://", "s3://A", "s3:///k", "http://x/y"] {
-            assert!(text.parse::<Place>().is_err(), "{text}");
+            assert!(text.parse::<Elsewhere>().is_err(), "{text}");
         }
     }
 }

@@ -13,13 +13,13 @@ use tidelock_core::{Time, diff::visible, limits::AUDIT_LINE_BYTES_MAX};
 use tidelock_doors::audit::{Entry, Filter, Wanted};
 use tokio::runtime;
 
-use super::versions;
+use super::{trouble, versions};
 use crate::{
     admin::{self, Admin, AdminError},
     args::{self, AuditCommand},
     audit_log::{reader::Reader, segments::Segments},
     config,
-    exit::{Failure, Status},
+    exit::Failure,
 };
 
 /// How many of the newest are shown when nobody says.
@@ -263,15 +263,4 @@ fn about(entry: &Entry) -> String {
     words.extend((!entry.code.is_empty()).then(|| entry.code.clone()));
     words.extend((!entry.note.is_empty()).then(|| entry.note.clone()));
     visible(&words.join("  "))
-}
-
-/// A failure says 1 only when the chain is broken, so nothing else may.
-fn trouble(failure: Failure) -> Failure {
-    Failure {
-        status: match failure.status {
-            Status::Failed => Status::Usage,
-            other => other,
-        },
-        ..failure
-    }
 }

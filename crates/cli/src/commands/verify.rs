@@ -11,7 +11,7 @@ use serde_json::json;
 use tidelock_core::diff::visible;
 use tidelock_service::{DamagedBody, RootKeys};
 
-use super::restore;
+use super::{restore, trouble};
 use crate::{
     admin::Admin,
     args::{self, Place},
@@ -69,17 +69,6 @@ pub(crate) fn print_damaged(verified: &Verified, out: &mut dyn Write) -> io::Res
         writeln!(out, "{word}{}{version}: {}", visible(address), visible(what))?;
     }
     Ok(())
-}
-
-/// What went wrong says 1 only when something is damaged, so nothing else may.
-fn trouble(failure: Failure) -> Failure {
-    Failure {
-        status: match failure.status {
-            Status::Failed => Status::Usage,
-            other => other,
-        },
-        ..failure
-    }
 }
 
 fn of_server(admin: &Admin, prefix: &str) -> Result<Verified, Failure> {

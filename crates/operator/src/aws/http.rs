@@ -15,7 +15,7 @@ use tidelock_core::limits::{CLIENT_CONNECT_MS, CLIENT_SILENCE_MS};
 use tokio::time;
 
 use super::settings::{Settings, SettingsError};
-use crate::tls;
+use crate::{fault::chain, tls};
 
 /// A client of any HTTP server, with its open connections.
 #[derive(Clone, Debug)]
@@ -94,18 +94,4 @@ async fn read(mut body: Incoming, bytes_max: u64) -> Result<Bytes, Fault> {
         }
     }
     Ok(whole.freeze())
-}
-
-/// What went wrong, down to the cause: hyper's outermost sentence says next to nothing.
-fn chain(why: &dyn std::error::Error) -> String {
-    let mut text = why.to_string();
-    let mut cause = why.source();
-    while let Some(why) = cause {
-        let more = why.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = why.source();
-    }
-    text
 }
