@@ -11,7 +11,7 @@ mod object;
 mod operator;
 
 pub use guard::{Allow, Claim, Discard, Kept, Why};
-pub use import::{Import, NotImported, Place};
+pub use import::{Fingerprint, Import, NotImported};
 pub use lock::{Acquire, Acquired, Freeze, Release, Released, TakeBack};
 pub use object::{
     Change, ChangeHead, Delete, DeleteVersion, Deleted, Effects, Expire, Lapse, NotRestored, Precondition,

@@ -3,7 +3,7 @@
 
 use tidelock_core::{
     Body, Caller, Facet, LockId, Record, StateHeader, Time, Version, VersionId, Versioning, Writer, decide,
-    decide::{Acquire, Claim, Freeze, Import, NotImported, Place, Precondition, Write, Written},
+    decide::{Acquire, Claim, Fingerprint, Freeze, Import, NotImported, Precondition, Write, Written},
     limits::{IMPORT_AHEAD_MS_MAX, IMPORT_NUMBERS_SKIPPED_MAX},
 };
 
@@ -44,8 +44,8 @@ fn import(written: i64, body: Option<Body>, versioning: Versioning) -> Import {
 }
 
 /// The version before in the history that is imported.
-fn place(written: i64, body: Option<&Body>) -> Option<Place> {
-    Some(Place {
+fn fingerprint(written: i64, body: Option<&Body>) -> Option<Fingerprint> {
+    Some(Fingerprint {
         written: Time(written),
         md5: body.map(|body| body.md5.clone()),
     })
@@ -109,7 +109,7 @@ fn a_history_keeps_its_times_numbers_and_writers_also_where_serial_and_lineage_g
         );
         assert_eq!(version.writer.as_deref(), Some(&writer));
         assert_eq!(record.head.as_ref(), Some(&version));
-        before = place(at, Some(&body));
+        before = fingerprint(at, Some(&body));
     }
     assert_eq!(record.places, 3);
 }
@@ -142,12 +142,12 @@ fn a_later_version_that_does_not_advance_is_taken_only_where_its_own_history_say
         let apart = import(200, Some(body), Versioning::Enabled);
         assert_eq!(refused(&record, &apart), NotImported::Apart(head.clone()));
         let elsewhere = Import {
-            follows: place(100, Some(&state(4, "a"))),
+            follows: fingerprint(100, Some(&state(4, "a"))),
             ..apart.clone()
         };
         assert_eq!(refused(&record, &elsewhere), NotImported::Apart(head.clone()));
         let own = Import {
-            follows: place(100, Some(&state(3, "a"))),
+            follows: fingerprint(100, Some(&state(3, "a"))),
             ..apart
         };
         assert!(written(&mut record.clone(), &own).is_some());
@@ -195,7 +195,7 @@ fn deletions_are_a_part_of_the_history() {
         let mut record = Record::default();
         written(&mut record, &import(10, Some(one.clone()), versioning));
         let deleted = Import {
-            follows: place(10, Some(&one)),
+            follows: fingerprint(10, Some(&one)),
             ..import(20, None, versioning)
         };
         let gone = written(&mut record, &deleted).unwrap();
@@ -204,7 +204,7 @@ fn deletions_are_a_part_of_the_history() {
         let last = gone.effects.hidden.into_iter().next();
         let again = Import {
             last: last.clone(),
-            follows: place(20, None),
+            follows: fingerprint(20, None),
             ..import(30, Some(two), versioning)
         };
         let early = Import {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 use tidelock_core::{
     Address, Body, Content, Lock, Time, Version, Writer,
-    decide::{Import, NotImported, Place},
+    decide::{Fingerprint, Import, NotImported},
     limits::OBJECT_BYTES_MAX,
 };
 
@@ -30,7 +30,7 @@ pub struct Foreign {
     /// Who wrote it, as far as that is known.
     pub writer: Option<Writer>,
     /// What stands before it in its history, if anything does.
-    pub follows: Option<Place>,
+    pub follows: Option<Fingerprint>,
 }
 
 /// Why a version was not taken in.

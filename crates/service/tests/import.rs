@@ -6,7 +6,7 @@ mod common;
 use bytes::Bytes;
 use common::{acquire, at, body, caller, with_bucket};
 use md5::{Digest, Md5};
-use tidelock_core::{Caller, Facet, Time, Versioning, Writer, decide::Place};
+use tidelock_core::{Caller, Facet, Time, Versioning, Writer, decide::Fingerprint};
 use tidelock_service::{Error, Foreign, ImportError, Locking, Service};
 
 fn state(serial: u64) -> Bytes {
@@ -62,7 +62,7 @@ async fn every_version_of_an_imported_history_reads_as_it_was_written() {
             let version = service.import(&at("a"), wanted).await.unwrap().unwrap();
             assert_eq!((version.seq, version.written), (number, Time(written)));
             assert_eq!(version.writer.as_deref(), Some(&writer));
-            follows = Some(Place {
+            follows = Some(Fingerprint {
                 written: Time(written),
                 md5: Some(md5_of(&bytes)),
             });
@@ -91,7 +91,7 @@ async fn a_deletion_without_a_mark_is_known_by_the_version_that_it_hid() {
     let deleted = Foreign {
         bytes: None,
         md5: String::new(),
-        follows: Some(Place {
+        follows: Some(Fingerprint {
             written: Time(now),
             md5: Some(md5_of(&state(1))),
         }),

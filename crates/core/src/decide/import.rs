@@ -24,7 +24,7 @@ pub struct Import {
     /// Who wrote it, as far as that is known.
     pub writer: Option<Writer>,
     /// What stands before it in the history that is imported, if anything does.
-    pub follows: Option<Place>,
+    pub follows: Option<Fingerprint>,
     /// The newest version of the address when there is no current one: it was deleted without a mark.
     pub last: Option<Version>,
     /// The random half of the new version's ID.
@@ -37,7 +37,7 @@ pub struct Import {
 
 /// Enough to know a version by, here and elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Fingerprint {
     /// When it was written.
     pub written: Time,
     /// The MD5 of the state; `None` when it was deleted.
@@ -70,7 +70,7 @@ impl Command for Import {
             return Err(NotImported::Ahead);
         }
         let last = record.head.as_ref().or(self.last.as_ref());
-        if last.is_some_and(|last| place(last) == self.place()) {
+        if last.is_some_and(|last| fingerprint(last) == self.fingerprint()) {
             return Ok(None);
         }
         last.map_or(Ok(()), |last| self.may_follow(last))?;
@@ -98,8 +98,8 @@ impl Command for Import {
 }
 
 impl Import {
-    fn place(&self) -> Place {
-        Place {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint {
             written: self.written,
             md5: self.body.as_ref().map(|body| body.md5.clone()),
         }
@@ -111,7 +111,7 @@ impl Import {
         if last.hidden.unwrap_or(last.written) > self.written {
             return Err(NotImported::Newer(Box::new(last.clone())));
         }
-        match self.follows.as_ref() == Some(&place(last)) || self.advances(last) {
+        match self.follows.as_ref() == Some(&fingerprint(last)) || self.advances(last) {
             true => Ok(()),
             false => Err(NotImported::Apart(Box::new(last.clone()))),
         }
@@ -141,8 +141,8 @@ impl Import {
     }
 }
 
-fn place(version: &Version) -> Place {
-    Place {
+fn fingerprint(version: &Version) -> Fingerprint {
+    Fingerprint {
         written: version.written,
         md5: version.body.as_ref().map(|body| body.md5.clone()),
     }

@@ -7,7 +7,7 @@
 use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tidelock_core::{Caller, LockId, Time, Writer, WriterLock, decide::Place};
+use tidelock_core::{Caller, LockId, Time, Writer, WriterLock, decide::Fingerprint};
 use tidelock_service::{Foreign, ImportError};
 
 use super::{Refusal, json, request::Request};
@@ -34,7 +34,7 @@ pub(super) async fn import(request: &Request<'_>) -> Result<Response<DoorBody>, 
         written: time(written)?,
         number,
         writer: writer(request)?,
-        follows: follows.map(|written| Place {
+        follows: follows.map(|written| Fingerprint {
             written,
             md5: follows_md5,
         }),
