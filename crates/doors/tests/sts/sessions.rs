@@ -6,17 +6,35 @@ use tidelock_core::{
     limits::SESSION_GRACE_MS,
 };
 
-use crate::server::{OTHER, Pair, Server, allows, trusts};
+use crate::server::{Answer, OTHER, Pair, Server, allows, trusts};
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 
-#[tokio::test]
-async fn an_ended_session_is_told_so() {
+const LOCK: &str = r#"{"ID":"11111111-1111-1111-1111-111111111111","Operation":"apply"}"#;
+
+fn state(serial: u32) -> String {
+    json!({"version": 4, "serial": serial, "lineage": "l", "outputs": {}, "resources": []}).to_string()
+}
+
+/// All doors, a user who may do everything in STS, and the role `deploy`, which trusts her and may do everything in S3.
+async fn start() -> (Server, Pair, String) {
     let server = Server::start().await;
     let ann = server.user(DEFAULT_ACCOUNT, "ann", allows("sts:*")).await;
     let role = server
         .role("deploy", trusts(DEFAULT_ACCOUNT), allows("s3:*"))
         .await;
+    (server, ann, role)
+}
+
+async fn send(server: &Server, pair: &Pair, method: &str, path: &str) -> Answer {
+    server
+        .send(Some(pair), "s3", (method, path), &[], String::new())
+        .await
+}
+
+#[tokio::test]
+async fn an_ended_session_is_told_so() {
+    let (server, ann, role) = start().await;
     let session = server.assume(&ann, &role, &[]).await.pair();
     server.pass(HOUR_MS - 1);
     assert_eq!(server.put(&session, "k", "x").await.status, 200);
@@ -135,22 +153,18 @@ async fn what_is_about_keys_and_messages() {
 
 #[tokio::test]
 async fn a_session_needs_its_token_and_no_other() {
-    let server = Server::start().await;
-    let ann = server.user(DEFAULT_ACCOUNT, "ann", allows("sts:*")).await;
-    let role = server
-        .role("deploy", trusts(DEFAULT_ACCOUNT), allows("s3:*"))
-        .await;
+    let (server, ann, role) = start().await;
     let session = server.assume(&ann, &role, &[]).await.pair();
     let other = server.assume(&ann, &role, &[]).await.pair();
     for token in [None, other.token.clone(), Some("x".to_owned())] {
-        let mixed = crate::server::Pair {
+        let mixed = Pair {
             token,
             ..session.clone()
         };
         let refused = server.put(&mixed, "k", "x").await;
         assert!([400, 403].contains(&refused.status), "{}", refused.text);
     }
-    let stolen = crate::server::Pair {
+    let stolen = Pair {
         secret: ann.secret.clone(),
         ..session.clone()
     };
@@ -171,20 +185,12 @@ async fn a_session_needs_its_token_and_no_other() {
 
 #[tokio::test]
 async fn who_holds_a_lock_finishes_after_its_session_has_ended() {
-    let server = Server::start().await;
-    let ann = server.user(DEFAULT_ACCOUNT, "ann", allows("sts:*")).await;
-    let role = server
-        .role("deploy", trusts(DEFAULT_ACCOUNT), allows("s3:*"))
-        .await;
+    let (server, ann, role) = start().await;
     let [holder, other] = [
         server.assume(&ann, &role, &[]).await.pair(),
         server.assume(&ann, &role, &[]).await.pair(),
     ];
-    let lock = r#"{"ID":"11111111-1111-1111-1111-111111111111","Operation":"apply"}"#;
-    let state = |serial: u32| {
-        json!({"version": 4, "serial": serial, "lineage": "l", "outputs": {}, "resources": []}).to_string()
-    };
-    assert_eq!(server.put(&holder, "k.tflock", lock).await.status, 200);
+    assert_eq!(server.put(&holder, "k.tflock", LOCK).await.status, 200);
     server.pass(HOUR_MS + SESSION_GRACE_MS - 1);
     server
         .put(&other, "k", &state(1))
@@ -195,13 +201,9 @@ async fn who_holds_a_lock_finishes_after_its_session_has_ended() {
         .await
         .refused(400, "ExpiredToken");
     assert_eq!(server.put(&holder, "k", &state(1)).await.status, 200);
-    let to = async |method, path| {
-        server
-            .send(Some(&holder), "s3", (method, path), &[], String::new())
-            .await
-    };
+    let to = async |method, path| send(&server, &holder, method, path).await;
     assert_eq!(to("GET", "/tfstate/k").await.status, 200);
-    assert_eq!(to("GET", "/tfstate/k.tflock").await.text, lock);
+    assert_eq!(to("GET", "/tfstate/k.tflock").await.text, LOCK);
     assert_eq!(to("DELETE", "/tfstate/k.tflock").await.status, 204);
     server
         .put(&holder, "k", &state(2))
@@ -212,34 +214,21 @@ async fn who_holds_a_lock_finishes_after_its_session_has_ended() {
 
 #[tokio::test]
 async fn an_ended_session_whose_lock_was_broken_or_is_too_old_finishes_nothing() {
-    let server = Server::start().await;
-    let ann = server.user(DEFAULT_ACCOUNT, "ann", allows("sts:*")).await;
-    let role = server
-        .role("deploy", trusts(DEFAULT_ACCOUNT), allows("s3:*"))
-        .await;
+    let (server, ann, role) = start().await;
     let [first, second] = [
         server.assume(&ann, &role, &[]).await.pair(),
         server.assume(&ann, &role, &[]).await.pair(),
     ];
-    let lock = r#"{"ID":"11111111-1111-1111-1111-111111111111","Operation":"apply"}"#;
-    let state = r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
+    let state = &state(1);
     for (session, key) in [(&first, "a"), (&second, "b")] {
         assert_eq!(
-            server.put(session, &format!("{key}.tflock"), lock).await.status,
+            server.put(session, &format!("{key}.tflock"), LOCK).await.status,
             200
         );
     }
     server.pass(HOUR_MS);
     let operator = Server::operator();
-    let broken = server
-        .send(
-            Some(&operator),
-            "s3",
-            ("DELETE", "/tfstate/a.tflock"),
-            &[],
-            String::new(),
-        )
-        .await;
+    let broken = send(&server, &operator, "DELETE", "/tfstate/a.tflock").await;
     assert_eq!(broken.status, 204);
     server.put(&first, "a", state).await.refused(400, "ExpiredToken");
     server.pass(SESSION_GRACE_MS);
@@ -248,16 +237,11 @@ async fn an_ended_session_whose_lock_was_broken_or_is_too_old_finishes_nothing()
 
 #[tokio::test]
 async fn the_next_session_goes_on_with_the_lock_of_the_last() {
-    let server = Server::start().await;
-    let ann = server.user(DEFAULT_ACCOUNT, "ann", allows("sts:*")).await;
-    let role = server
-        .role("deploy", trusts(DEFAULT_ACCOUNT), allows("s3:*"))
-        .await;
+    let (server, ann, role) = start().await;
     let take = async || server.assume(&ann, &role, &[]).await.pair();
     let (first, beside) = (take().await, take().await);
-    let lock = r#"{"ID":"11111111-1111-1111-1111-111111111111","Operation":"apply"}"#;
-    let state = r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
-    assert_eq!(server.put(&first, "k.tflock", lock).await.status, 200);
+    let state = &state(1);
+    assert_eq!(server.put(&first, "k.tflock", LOCK).await.status, 200);
     let stranger = server.put(&beside, "k", state).await;
     assert!(
         !(200..300).contains(&stranger.status),
@@ -270,14 +254,6 @@ async fn the_next_session_goes_on_with_the_lock_of_the_last() {
         200,
         "its own next session is not"
     );
-    let released = server
-        .send(
-            Some(&next),
-            "s3",
-            ("DELETE", "/tfstate/k.tflock"),
-            &[],
-            String::new(),
-        )
-        .await;
+    let released = send(&server, &next, "DELETE", "/tfstate/k.tflock").await;
     assert_eq!(released.status, 204);
 }
