@@ -10,6 +10,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Response, StatusCode, header, request::Parts};
+use http_body::Body;
 use percent_encoding::percent_decode_str;
 use tidelock_core::{
     Address, Caller, Content, Facet, Lock, LockId, LockInfo,
@@ -114,15 +115,12 @@ pub(crate) fn unavailable(why: AwsError) -> Response<DoorBody> {
 pub(crate) const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "LOCK", "UNLOCK"];
 
 /// Answers a request of a known caller.
-pub(crate) async fn handle<B>(
+pub(crate) async fn handle(
     service: &Arc<Service>,
     access: Access,
     parts: Parts,
-    body: B,
-) -> Response<DoorBody>
-where
-    B: http_body::Body<Data = Bytes>,
-{
+    body: impl Body<Data = Bytes>,
+) -> Response<DoorBody> {
     let caller = access.caller();
     let answer = async {
         let (method, address) = (parts.method.as_str(), address(parts.uri.path())?);
@@ -136,8 +134,7 @@ where
             "UNLOCK" => unlock(service, &address, caller, &permit, &parts, body).await,
             "POST" | "PUT" => write(service, &address, &access, &parts, body).await,
             "DELETE" => delete(service, &address, caller).await,
-            _ if permit.outputs_only => read_outputs(service, &access, &address).await,
-            _ => read(service, &access, &address).await,
+            _ => read(service, &access, &address, permit.outputs_only).await,
         }
     };
     let mut response = answer.await.unwrap_or_else(refuse);
@@ -193,25 +190,19 @@ fn address(path: &str) -> Result<Address, Refusal> {
     }
 }
 
-async fn text<B>(parts: &Parts, body: B) -> Result<Bytes, Refusal>
-where
-    B: http_body::Body<Data = Bytes>,
-{
+async fn text(parts: &Parts, body: impl Body<Data = Bytes>) -> Result<Bytes, Refusal> {
     Ok(payload::collect(&parts.headers, body, LOCK_INFO_BYTES_MAX as u64)
         .await?
         .0)
 }
 
-async fn lock<B>(
+async fn lock(
     service: &Arc<Service>,
     address: &Address,
     caller: &Caller,
     parts: &Parts,
-    body: B,
-) -> Result<Response<DoorBody>, Refusal>
-where
-    B: http_body::Body<Data = Bytes>,
-{
+    body: impl Body<Data = Bytes>,
+) -> Result<Response<DoorBody>, Refusal> {
     let info = text(parts, body).await?;
     let bad = |why: String| Refusal::plain(StatusCode::BAD_REQUEST, why);
     let (_, id) = LockInfo::parse(&info).map_err(|why| bad(why.to_string()))?;
@@ -233,17 +224,14 @@ where
     }
 }
 
-async fn unlock<B>(
+async fn unlock(
     service: &Arc<Service>,
     address: &Address,
     caller: &Caller,
     permit: &Permit,
     parts: &Parts,
-    body: B,
-) -> Result<Response<DoorBody>, Refusal>
-where
-    B: http_body::Body<Data = Bytes>,
-{
+    body: impl Body<Data = Bytes>,
+) -> Result<Response<DoorBody>, Refusal> {
     let info = text(parts, body).await?;
     // Terraform's `force-unlock` sends nothing, and means whatever is held.
     let id = match info.iter().all(u8::is_ascii_whitespace) {
@@ -281,64 +269,50 @@ fn of_another(address: &Address, held: &Lock) -> Refusal {
     Refusal::plain(StatusCode::FORBIDDEN, visible(&message))
 }
 
+/// The state, or its outputs and nothing else: for `terraform_remote_state`.
 async fn read(
     service: &Arc<Service>,
     access: &Access,
     address: &Address,
+    outputs_only: bool,
 ) -> Result<Response<DoorBody>, Refusal> {
     let version = service.find(address, None).await?;
     let gone = || Refusal::plain(StatusCode::NOT_FOUND, format!("{address} has no state."));
     let body = version.body.as_ref().ok_or_else(gone)?;
     access.may_open(address, body).await??;
-    let reading = service.reading(address, version.seq, body, 0..body.size);
-    let mut response = Response::new(crate::stream(reading).await?);
+    let mut response = Response::new(match outputs_only {
+        true => full(outputs(
+            address,
+            &service.read_all(address, version.seq, body).await?,
+        )?),
+        false => crate::stream(service.reading(address, version.seq, body, 0..body.size)).await?,
+    });
     response.extensions_mut().insert(Touched::version(&version));
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
-    headers.insert(header::CONTENT_LENGTH, body.size.into());
-    crate::set(
-        headers,
-        "content-md5",
-        &STANDARD.encode(hex::decode(&body.md5).unwrap_or_default()),
-    );
+    let kind = header::HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, kind);
+    if !outputs_only {
+        headers.insert(header::CONTENT_LENGTH, body.size.into());
+        let md5 = STANDARD.encode(hex::decode(&body.md5).unwrap_or_default());
+        crate::set(headers, "content-md5", &md5);
+    }
     Ok(response)
 }
 
-/// The state with its outputs and nothing else: for `terraform_remote_state`.
-async fn read_outputs(
-    service: &Arc<Service>,
-    access: &Access,
-    address: &Address,
-) -> Result<Response<DoorBody>, Refusal> {
-    let version = service.find(address, None).await?;
-    let gone = || Refusal::plain(StatusCode::NOT_FOUND, format!("{address} has no state."));
-    let body = version.body.as_ref().ok_or_else(gone)?;
-    access.may_open(address, body).await??;
-    let bytes = service.read_all(address, version.seq, body).await?;
-    let outputs = outputs_only(&bytes).ok_or_else(|| {
+fn outputs(address: &Address, state: &[u8]) -> Result<Vec<u8>, Refusal> {
+    outputs_only(state).ok_or_else(|| {
         let message = format!("{address} is no plain state, so its outputs cannot be told from the rest.");
         Refusal::plain(StatusCode::FORBIDDEN, message)
-    })?;
-    let mut response = Response::new(full(outputs));
-    response.extensions_mut().insert(Touched::version(&version));
-    let kind = header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    })
 }
 
-async fn write<B>(
+async fn write(
     service: &Arc<Service>,
     address: &Address,
     access: &Access,
     parts: &Parts,
-    body: B,
-) -> Result<Response<DoorBody>, Refusal>
-where
-    B: http_body::Body<Data = Bytes>,
-{
+    body: impl Body<Data = Bytes>,
+) -> Result<Response<DoorBody>, Refusal> {
     let lock_id = lock_id(parts.uri.query().unwrap_or_default())?;
     let rules = Rules {
         max_bytes: OBJECT_BYTES_MAX,

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 use tidelock_operator::{
     archive::md5_of,
-    aws::{Access, Environment, Settings},
-    layout::{Layout, RollbackError, Step, Want},
+    layout::{RollbackError, Step, Want},
 };
 use tidelock_testkit::{Kind, LossyProxy, Terraform};
 
@@ -76,21 +75,6 @@ impl World {
         let layout = self.layout();
         let object = wait(layout.s3.get_object(&self.bucket, KEY, None)).unwrap();
         serde_json::from_slice(&object.bytes).unwrap()
-    }
-
-    /// The bucket and the table by another way.
-    fn layout_through(&self, endpoint: &str) -> Layout {
-        let keys = &self.store.credentials;
-        let variables = [
-            ("AWS_ENDPOINT_URL", endpoint),
-            ("AWS_ACCESS_KEY_ID", keys.access_key_id.as_str()),
-            ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key.as_str()),
-            ("HOME", "/nonexistent"),
-        ];
-        let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        let settings = Settings::load(Environment::new(variables), Default::default()).unwrap();
-        let access = Access::new(settings).unwrap();
-        Layout::new(access, self.bucket.clone(), Some(self.table.clone())).unwrap()
     }
 }
 
@@ -309,7 +293,7 @@ fn lost_answers_change_nothing_about_a_rollback() {
             "POST DeleteItem",
         ];
         let proxy = LossyProxy::start(world.store.endpoint.trim_start_matches("http://"), lost);
-        let layout = world.layout_through(proxy.endpoint());
+        let layout = world.layout_at(proxy.endpoint());
         let plan = wait(layout.plan_rollback(KEY, &old, |_| {})).unwrap();
         let done = wait(layout.apply_rollback(&plan, &want("33333333-2222-3333-4444-555555555555"))).unwrap();
         assert_eq!(proxy.not_lost_yet(), Vec::<&str>::new());

@@ -14,9 +14,7 @@ use super::{
     encryption::{check_customer_key, is_encryption, may_open, seal_under},
     error::{Code, Error, Result},
     headers::{self, COPY_SOURCE, class_of, is_description},
-    multipart,
-    object::describe_written,
-    range,
+    multipart, object, range,
     read::is_overtaken,
     request::{Request, document, quoted, set},
     xml::Document,
@@ -127,13 +125,7 @@ pub(crate) async fn object(request: &Request<'_>) -> Result<Response<DoorBody>> 
     let version = request.service.put(&address, new, request.caller).await?;
     let mut xml = Document::new("CopyObjectResult");
     xml.text("LastModified", iso_millis(version.written));
-    if let Some(body) = &version.body {
-        xml.text("ETag", quoted(&body.etag));
-        checksums::tell(&mut xml, &body.content);
-    }
-    let mut response = document(xml);
-    describe_written(request, &mut response, &version).await?;
-    response.headers_mut().remove("etag");
+    let mut response = object::written(request, xml, &version).await?;
     tell_source(&mut response, &from);
     Ok(response)
 }

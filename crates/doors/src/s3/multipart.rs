@@ -15,7 +15,7 @@ use super::{
     error::{Code, Error, Result},
     headers::content,
     list::url,
-    object::{describe_written, part_number},
+    object::{self, part_number},
     request::{Request, document, empty, quoted, set},
     xml::{Document, Element},
 };
@@ -192,14 +192,7 @@ pub(crate) async fn complete(request: &Request<'_>, body: &[u8]) -> Result<Respo
     xml.text("Location", format!("http://{host}/{}", url(&address.to_string())))
         .text("Bucket", address.bucket())
         .text("Key", address.key());
-    if let Some(body) = &version.body {
-        xml.text("ETag", quoted(&body.etag));
-        checksums::tell(&mut xml, &body.content);
-    }
-    let mut response = document(xml);
-    describe_written(request, &mut response, &version).await?;
-    response.headers_mut().remove("etag");
-    Ok(response)
+    object::written(request, xml, &version).await
 }
 
 /// What a completion claims of the upload, and is held to.

@@ -11,7 +11,8 @@ use super::{
     error::{Code, Error, Result},
     headers::content,
     lock_file,
-    request::{Request, empty, quoted, set},
+    request::{Request, document, empty, quoted, set},
+    xml::Document,
 };
 use crate::{DoorBody, audit::Touched, aws_common::payload};
 
@@ -42,6 +43,9 @@ pub(crate) async fn put(request: &Request<'_>, body: payload::Body) -> Result<Re
     };
     let version = request.service.put(&address, new, request.caller).await?;
     let mut response = empty(StatusCode::OK);
+    if let Some(body) = &version.body {
+        set(&mut response, "etag", &quoted(&body.etag));
+    }
     describe_written(request, &mut response, &version).await?;
     if let Some(checksum) = &body.checksum {
         for (name, value) in checksums::kept(checksum) {
@@ -51,20 +55,33 @@ pub(crate) async fn put(request: &Request<'_>, body: payload::Body) -> Result<Re
     Ok(response)
 }
 
-/// Puts ETag, version and encryption of what was written on the answer.
+/// The answer to a write whose document ends with the ETag and the checksums of what was written.
 ///
 /// # Errors
 /// When the bucket cannot be read.
-pub(crate) async fn describe_written(
+pub(crate) async fn written(
+    request: &Request<'_>,
+    mut xml: Document,
+    version: &Version,
+) -> Result<Response<DoorBody>> {
+    if let Some(body) = &version.body {
+        xml.text("ETag", quoted(&body.etag));
+        checksums::tell(&mut xml, &body.content);
+    }
+    let mut response = document(xml);
+    describe_written(request, &mut response, version).await?;
+    Ok(response)
+}
+
+/// Puts version and encryption of what was written on the answer.
+async fn describe_written(
     request: &Request<'_>,
     response: &mut Response<DoorBody>,
     version: &Version,
 ) -> Result<()> {
-    if let Some(body) = &version.body {
-        set(response, "etag", &quoted(&body.etag));
-        for (name, value) in shown_encryption(body) {
-            set(response, name, value);
-        }
+    let encryption = version.body.iter().flat_map(shown_encryption);
+    for (name, value) in encryption {
+        set(response, name, value);
     }
     describe_version(request, response, version).await
 }
