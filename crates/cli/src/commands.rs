@@ -44,6 +44,14 @@ pub(crate) mod verify;
 mod versions;
 pub(crate) mod watch;
 
+/// `1 state`, `2 states`.
+fn count(number: u64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}
+
 /// What a command prints under `--json`.
 fn print_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?;

@@ -9,7 +9,7 @@ use tidelock_operator::{
     layout::Layout,
 };
 
-use super::style;
+use super::{count, style};
 use crate::{
     args::{self, Form},
     ask::confirm,
@@ -37,7 +37,7 @@ pub(crate) fn run(
     if arguments.dry_run || plan.is_done() {
         return end(&plan, None, &arguments, &found, out);
     }
-    let what = format!("change {} of s3://{}", count(&plan), wanted.bucket);
+    let what = format!("change {} of s3://{}", changes(&plan), wanted.bucket);
     confirm(&visible(&what), arguments.yes, err)?;
     let after = stock::wait(carry_out(layout, &wanted, &plan, err))?;
     end(&after, Some(&plan), &arguments, &found, out)
@@ -136,16 +136,10 @@ fn found(setting: &Setting) -> &str {
     setting.found.as_deref().unwrap_or("nothing")
 }
 
-fn count(plan: &Plan) -> String {
-    let changes = plan
-        .settings
-        .iter()
-        .filter(|setting| setting.step().is_some())
-        .count();
-    match changes {
-        1 => "1 setting".to_owned(),
-        _ => format!("{changes} settings"),
-    }
+fn changes(plan: &Plan) -> String {
+    let settings = plan.settings.iter();
+    let changes = settings.filter(|setting| setting.step().is_some()).count();
+    count(changes as u64, "setting")
 }
 
 /// Says what it has come to, and ends with 1 where something is not as wanted. `before` is the plan that was carried out.
@@ -200,7 +194,7 @@ fn say(plan: &Plan, before: Option<&Plan>, is_so: bool, out: &mut dyn Write) -> 
                 "\nWhat is marked with ! is not as wanted, and no change can mend it."
             )?;
         }
-        (false, _) => writeln!(out, "\n{} would change.", count(plan))?,
+        (false, _) => writeln!(out, "\n{} would change.", changes(plan))?,
     }
     Ok(())
 }

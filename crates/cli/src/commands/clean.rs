@@ -10,7 +10,7 @@ use tidelock_operator::{
 };
 use tokio::time;
 
-use super::{grip, print_json};
+use super::{count, grip, print_json};
 use crate::{
     args,
     ask::confirm,
@@ -142,7 +142,7 @@ fn told(contents: &Contents) -> String {
 
 fn question(going: &[Found]) -> String {
     let is_full = |found: &&Found| matches!(&found.verdict, Verdict::Goes(contents) if !contents.empty);
-    let states = count(going.len());
+    let states = states(going.len());
     let versions = if going.len() == 1 {
         "its versions"
     } else {
@@ -154,11 +154,8 @@ fn question(going: &[Found]) -> String {
     }
 }
 
-fn count(states: usize) -> String {
-    match states {
-        1 => "1 state".to_owned(),
-        states => format!("{states} states"),
-    }
+fn states(number: usize) -> String {
+    count(number as u64, "state")
 }
 
 async fn delete(layout: &Layout, going: Vec<Found>, report: &mut Report) -> Result<(), Failure> {
@@ -169,7 +166,7 @@ async fn delete(layout: &Layout, going: Vec<Found>, report: &mut Report) -> Resu
         if time::timeout(Duration::ZERO, signals.next()).await.is_ok() {
             let message = format!(
                 "interrupted: {} left; run the same command again",
-                count(all - done)
+                states(all - done)
             );
             return Err(Failure::new(Status::Failed, message));
         }
@@ -215,7 +212,7 @@ fn print(layout: &Layout, report: &Report, out: &mut dyn Write) -> Result<(), Fa
             writeln!(
                 out,
                 "Deleted {}{stay}. Their versions are kept; to see those of one:",
-                count(deleted.len())
+                states(deleted.len())
             )?;
             let (bucket, key) = (&layout.bucket, &deleted[0].key);
             let (bucket, key) = (crate::shell::quoted(bucket), crate::shell::quoted(key));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tidelock_core::diff::visible;
 
+use super::count;
 use crate::{
     admin::Admin,
     args,
@@ -42,14 +43,14 @@ pub(crate) fn run(arguments: args::Gc, out: &mut dyn Write, err: &mut dyn Write)
     }
     if plan.dropped > 0 {
         writeln!(err, "To drop for good: {}", told(&plan))?;
-        let what = format!("drop {} for good", plural(plan.dropped, "version"));
+        let what = format!("drop {} for good", count(plan.dropped, "version"));
         confirm(&what, arguments.force, err)?;
     }
     let done = sweep(&admin, &prefix, false)?;
     if arguments.json {
         return super::print_json(&done, out);
     }
-    let packed = plural(done.packed, "version");
+    let packed = count(done.packed, "version");
     writeln!(out, "Dropped {}; packed {packed}", told(&done))?;
     Ok(())
 }
@@ -75,12 +76,6 @@ fn sweep(admin: &Admin, prefix: &str, dry_run: bool) -> Result<Swept, Failure> {
 
 fn told(page: &Swept) -> String {
     let (dropped, states) = (page.dropped, page.states);
-    let (versions, state) = (plural(dropped, "version"), plural(states, "state"));
+    let (versions, state) = (count(dropped, "version"), count(states, "state"));
     format!("{versions} ({}) of {state}", bytes(page.bytes))
-}
-
-/// `1 state`, `2 states`.
-pub(super) fn plural(count: u64, what: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{s}")
 }

@@ -20,7 +20,7 @@ use tidelock_operator::{
     secrets::{self, Finding, Found, Kind, Schemas},
 };
 
-use super::{gc::plural, style};
+use super::{count, style};
 use crate::{
     args::{self, FailOn},
     exit::{Failure, Status},
@@ -236,11 +236,11 @@ impl Search<'_> {
         if !self.json {
             let found = match (secrets, states) {
                 (_, 0) => "No state was looked through".to_owned(),
-                (0, _) => format!("No secret in {}", plural(states, "state")),
+                (0, _) => format!("No secret in {}", count(states, "state")),
                 _ => format!(
                     "{} in {with_secrets} of {}",
-                    plural(secrets, "secret"),
-                    plural(states, "state")
+                    count(secrets, "secret"),
+                    count(states, "state")
                 ),
             };
             let unread = match unread {

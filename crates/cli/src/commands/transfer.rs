@@ -11,6 +11,7 @@ use tidelock_operator::{
 };
 use tidelock_service::{Entry, HistoryPage, StatesPage};
 
+use super::count;
 use crate::{
     admin::{self, Admin},
     exit::{Failure, Status},
@@ -73,14 +74,6 @@ impl Done {
                 Err(Failure::new(Status::Refused, message))
             }
         }
-    }
-}
-
-/// A number of things.
-pub(super) fn count(number: u64, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        number => format!("{number} {what}s"),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     args,
     ask::confirm,
     commands::{
+        count,
         held::Held,
         old::{Seen, Source},
     },
@@ -60,7 +61,11 @@ pub(super) fn run(arguments: args::Reap, out: &mut dyn Write, err: &mut dyn Writ
     };
     if !seen.old.is_empty() {
         show_plan(&seen, arguments.older_than, &source, err)?;
-        confirm(&format!("free {}", these(seen.old.len())), arguments.yes, err)?;
+        confirm(
+            &format!("free {}", count(seen.old.len() as u64, "lock")),
+            arguments.yes,
+            err,
+        )?;
         free(&source, seen.old, &mut done)?;
     }
     match arguments.json {
@@ -71,7 +76,7 @@ pub(super) fn run(arguments: args::Reap, out: &mut dyn Write, err: &mut dyn Writ
         0 if is_whole => Ok(()),
         0 => Err(Failure::new(Status::Failed, "not every lock could be looked at")),
         some => {
-            let message = format!("{} could not be freed", these(some));
+            let message = format!("{} could not be freed", count(some as u64, "lock"));
             Err(Failure::new(Status::Failed, message))
         }
     }
@@ -157,13 +162,6 @@ fn print(done: &Done, is_whole: bool, out: &mut dyn Write) -> Result<(), Failure
         writeln!(out, "\nnext: {} locks", shell::own_name())?;
     }
     Ok(())
-}
-
-fn these(count: usize) -> String {
-    match count {
-        1 => "1 lock".to_owned(),
-        count => format!("{count} locks"),
-    }
 }
 
 #[cfg(test)]

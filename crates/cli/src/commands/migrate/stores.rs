@@ -19,8 +19,8 @@ use crate::{
     args,
     ask::confirm,
     commands::{
-        grip, print_json,
-        transfer::{Done, Refused, count},
+        count, grip, print_json,
+        transfer::{Done, Refused},
     },
     exit::{Failure, Status},
     progress::{Progress, bytes},
